@@ -1,0 +1,39 @@
+# Two commands are all anybody needs: `make serve` and `make test`.
+# Both build .venv by themselves; pip needs no compiler (every dependency has wheels).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := hubbub/*.py server supervisor loadtest
+
+.PHONY: serve test lint format clean
+.DELETE_ON_ERROR:
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Hubbub needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+serve: $(VENV)/installed
+	@exec $(BIN)/hubbub serve $(ARGS)
+
+lint: $(VENV)/developed
+	$(BIN)/ruff check hubbub server supervisor loadtest tests
+	$(BIN)/ruff format --check hubbub server supervisor loadtest tests
+	$(BIN)/mypy hubbub server supervisor loadtest
+
+format: $(VENV)/developed
+	$(BIN)/ruff check --fix hubbub server supervisor loadtest tests
+	$(BIN)/ruff format hubbub server supervisor loadtest tests
+
+test: lint
+	$(BIN)/pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The worker's side: everything that runs in a worker process."""

@@ -1,0 +1,1 @@
+"""Room traffic between workers: frames, links and the mesh."""

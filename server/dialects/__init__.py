@@ -1,0 +1,1 @@
+"""What the bytes of a message mean: plain and native. Pure code."""

@@ -1,0 +1,1 @@
+"""The data path: one task, one epoll, plain calls."""

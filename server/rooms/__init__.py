@@ -1,0 +1,1 @@
+"""Rooms and members on this worker: state without I/O or clock."""

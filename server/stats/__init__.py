@@ -1,0 +1,1 @@
+"""What is published in shared memory: the scoreboard and the interest table."""

@@ -1,0 +1,1 @@
+"""RFC 6455 as pure code: frames, messages, close rules and the opening handshake."""
