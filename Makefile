@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := hubbub/*.py server supervisor loadtest
+SOURCES := hubbub server supervisor loadtest tests
 
 .PHONY: serve test lint format clean
 .DELETE_ON_ERROR:
@@ -24,13 +24,13 @@ serve: $(VENV)/installed
 	@exec $(BIN)/hubbub serve $(ARGS)
 
 lint: $(VENV)/developed
-	$(BIN)/ruff check hubbub server supervisor loadtest tests
-	$(BIN)/ruff format --check hubbub server supervisor loadtest tests
-	$(BIN)/mypy hubbub server supervisor loadtest
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy hubbub
 
 format: $(VENV)/developed
-	$(BIN)/ruff check --fix hubbub server supervisor loadtest tests
-	$(BIN)/ruff format hubbub server supervisor loadtest tests
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
 
 test: lint
 	$(BIN)/pytest $(ARGS)
