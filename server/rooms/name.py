@@ -10,8 +10,7 @@ from typing import Final
 LONGEST_NAME: Final = 164
 """Most characters a room's name may have."""
 
-# `\Z`, not `$`: a name with a newline at its end is another name.
-_NAME: Final = re.compile(r"[A-Za-z0-9_.:=@,;-]{1,164}\Z")
+_NAME: Final = re.compile(rf"[A-Za-z0-9_.:=@,;-]{{1,{LONGEST_NAME}}}")
 
 
 def valid_room(name: str) -> bool:
@@ -20,4 +19,4 @@ def valid_room(name: str) -> bool:
     `.` and `..` fit the alphabet, but a client's URL library resolves them away
     before the request is sent, so that no URL could name those rooms.
     """
-    return _NAME.match(name) is not None and name not in (".", "..")
+    return _NAME.fullmatch(name) is not None and name not in (".", "..")

@@ -49,6 +49,10 @@ class Interest:
         os.ftruncate(fd, slots * _STRIDE)
         return cls(fd)
 
+    def offset(self, slot: int) -> int:
+        """Return where `slot`'s bitmap begins in `bytes`."""
+        return slot * _STRIDE + _HEADER
+
     def claim(self, slot: int, generation: int) -> None:
         """Say that `slot`'s bitmap is now kept by the worker of `generation`."""
         self._words[slot * _STRIDE // 8] = generation

@@ -204,7 +204,7 @@ class RequestReader:
             if end:
                 self.rest = bytes(buffer[end:])
                 self._buffer = None
-                return self._parse(bytes(buffer[:end]).removeprefix(b"\r\n"))
+                return self._parse(bytes(buffer[:end]))
         self._check_unfinished_line(buffer)
         if self._buffer is None:
             self._buffer = bytearray(data)
@@ -216,8 +216,9 @@ class RequestReader:
         stop = min(len(buffer), limits.header_bytes)
         line = self._line
         if not self._method:
-            if line == 0 and buffer.startswith(b"\r\n"):
-                # RFC 9112 section 2.2: be lenient about one empty line before.
+            if buffer.startswith(b"\r\n"):
+                # RFC 9112 section 2.2: be lenient about one empty line before. So
+                # is the parser.
                 self._line = line = 2
             end = buffer.find(b"\n", line, stop)
             if end < 0:
@@ -332,7 +333,7 @@ class RequestReader:
 
 def _length(buffer: bytes | bytearray, line: int, end: int) -> int:
     """Return the length of a line without its line end, be it complete or not."""
-    return end - line - (end > line and buffer[end - 1] == 0x0D)
+    return end - line - (buffer[end - 1] == 0x0D)
 
 
 def _long_line(longest: int) -> Refused:

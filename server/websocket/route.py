@@ -5,7 +5,6 @@ so that no `//`, `..`, `%2F` or `%00` leads anywhere; only the name of a room is
 percent-decoded, once, and its alphabet has none of them.
 """
 
-import re
 from enum import Enum
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -14,7 +13,6 @@ from hubbub.server.rooms.name import LONGEST_NAME, valid_room
 from hubbub.server.websocket.request import Refused
 
 _ROOMS: Final = "/rooms/"
-_WRONG_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Endpoint(Enum):
@@ -58,7 +56,8 @@ def route(path: str) -> Route:
     if path.startswith(_ROOMS):
         name = path[len(_ROOMS) :]
         if "%" in name:
-            name = _decode(name)
+            # A % that cannot be decoded stays, and no name has one.
+            name = unquote_to_bytes(name).decode("latin-1")
         if not valid_room(name):
             raise Refused(
                 400,
@@ -70,10 +69,3 @@ def route(path: str) -> Route:
     if known is None:
         raise Refused(404, "There is nothing here; connect to /rooms/<room> or /ws.")
     return known
-
-
-def _decode(name: str) -> str:
-    """Decode once; what cannot be decoded comes back as a name that cannot be."""
-    if _WRONG_PERCENT.search(name):
-        return ""
-    return unquote_to_bytes(name).decode("latin-1")

@@ -1,0 +1,181 @@
+"""A link: the socket to one other worker, and what waits to be written to it.
+
+Reading never waits for anything. Writing is bounded: over the limit the link is cut,
+and what was not sent is counted by room, so that the peer's members can be told.
+A cut ends only our writing; what the peer has sent is read to its end.
+"""
+
+import os
+import select
+import socket
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from hubbub.server.bus.wire import Body, BusError, FrameReader, room_of
+from hubbub.server.reactor.reactor import Reactor
+
+_READ = 256 * 1024
+_OUT = select.EPOLLOUT
+_IN = select.EPOLLIN
+
+
+class Missed:
+    """Frames that a peer will not get, counted and by room.
+
+    Attributes:
+        frames: how many.
+        rooms: how many of each room; None once there were too many rooms.
+    """
+
+    def __init__(self, most_rooms: int) -> None:
+        self.frames = 0
+        self.rooms: Counter[str] | None = Counter()
+        self._most = most_rooms
+
+    def add(self, frames: Iterable[bytes]) -> int:
+        """Count `frames` that carry messages; return how many those were."""
+        before = self.frames
+        for frame in frames:
+            room = room_of(frame)
+            if room is None:
+                continue
+            self.frames += 1
+            if self.rooms is not None:
+                self.rooms[room] += 1
+                if len(self.rooms) > self._most:
+                    self.rooms = None
+        return self.frames - before
+
+
+class Receiver(Protocol):
+    """Who gets what a link brings: the mesh."""
+
+    def receive(self, link: "Link", kind: int, fields: Body) -> None:
+        """Take one frame."""
+
+    def lost(self, link: "Link", reason: str) -> None:
+        """The link is closed; `link.unsent()` has what did not get out."""
+
+
+class Link:
+    """One end of the socket between two workers.
+
+    Attributes:
+        slot: the peer's slot.
+        generation: the peer's generation.
+        open: whether the peer's hello has come: before, only ours is written.
+        size: bytes that wait.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        slot: int,
+        generation: int,
+        reactor: Reactor,
+        receiver: Receiver,
+        most_frame: int,
+    ) -> None:
+        self.fd = fd
+        self.slot = slot
+        self.generation = generation
+        self.open = False
+        self.size = 0
+        self._frames: deque[bytes] = deque()
+        self._offset = 0
+        self._reader = FrameReader(most_frame)
+        self._reactor = reactor
+        self._receiver = receiver
+        self._ended = False
+        os.set_blocking(fd, False)
+        reactor.watch(fd, self)
+
+    def ready(self, mask: int) -> None:
+        """Read and write what can be."""
+        if mask & _OUT and self.fd >= 0:
+            self.write()
+        if mask & ~_OUT and self.fd >= 0:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.fd, _READ)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.close(f"broken: {error.strerror}")
+            return
+        if not data:
+            self.write()
+            self.close("ended by the peer")
+            return
+        try:
+            for kind, fields in self._reader.feed(data):
+                self._receiver.receive(self, kind, fields)
+        except BusError as error:
+            self.close(f"bad frame: {error}")
+
+    def push(self, frames: list[bytes]) -> None:
+        """Append frames; they are written by the next `write`."""
+        self._frames += frames
+        self.size += sum(map(len, frames))
+
+    def write(self) -> int:
+        """Write what the kernel takes now; return how many bytes that was."""
+        frames = self._frames
+        if not frames or self.fd < 0 or self._ended:
+            return 0
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        try:
+            sent = os.write(
+                self.fd, memoryview(data)[self._offset :] if self._offset else data
+            )
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close(f"broken: {error.strerror}")
+            return 0
+        self.size -= sent
+        left = self._offset + sent
+        if left == len(data):
+            frames.clear()
+            left = 0
+        else:
+            while left >= len(frames[0]):
+                left -= len(frames.popleft())
+        self._offset = left
+        self._reactor.watch(self.fd, self, _IN | _OUT if frames else _IN)
+        return sent
+
+    def unsent(self) -> list[bytes]:
+        """Take back the frames that the peer has not got whole."""
+        frames = list(self._frames)
+        self._frames.clear()
+        self._offset = self.size = 0
+        return frames
+
+    def cut(self) -> list[bytes]:
+        """End our writing; return what was not sent. The peer's bytes are still read
+        until it ends its side too."""
+        self._ended = True
+        self.open = False
+        handle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, self.fd)
+        try:
+            handle.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # It is ended already, which is what was wanted.
+        finally:
+            handle.detach()
+        self._reactor.watch(self.fd, self, _IN)
+        return self.unsent()
+
+    def close(self, reason: str) -> None:
+        """Close the socket and tell the mesh."""
+        if self.fd < 0:
+            return
+        self._reactor.unwatch(self.fd)
+        os.close(self.fd)
+        self.fd = -1
+        self.open = False
+        self._receiver.lost(self, reason)

@@ -1,0 +1,44 @@
+"""A room message, whatever dialect it came in.
+
+Three kinds go in and come out of every dialect: text, binary, and any other JSON
+value. The payload is what crosses the bus; each dialect encodes it once for all its
+members in a room.
+"""
+
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """What the payload of a message is."""
+
+    TEXT = 1
+    """UTF-8 text: a text message of the plain dialect, a string of the native one."""
+    BINARY = 2
+    """Bytes: a binary message of the plain dialect, `bin` in MessagePack."""
+    JSON = 3
+    """The JSON text of any value but a string."""
+
+
+class Dialect(IntEnum):
+    """What the bytes of a connection's messages mean."""
+
+    PLAIN = 0
+    JSON = 1
+    MSGPACK = 2
+
+
+class Message:
+    """One message of a room.
+
+    Attributes:
+        kind: what `payload` is, a value of Kind.
+        payload: the message, checked to be representable in every dialect.
+        sender: the member that published it ("" where nobody did).
+    """
+
+    __slots__ = ("kind", "payload", "sender")
+
+    def __init__(self, kind: int, payload: bytes, sender: str) -> None:
+        self.kind = kind
+        self.payload = payload
+        self.sender = sender

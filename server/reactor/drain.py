@@ -1,0 +1,30 @@
+"""The drain: closing every connection at a pace, so that all of them coming back at
+once hit nobody."""
+
+import trio
+
+from hubbub.server.reactor.connection import Phase
+from hubbub.server.reactor.reactor import Reactor
+
+_STEP = 0.02
+"""Seconds between two slices of closes."""
+
+
+async def drain(reactor: Reactor, code: int, pace: float, rate: float) -> None:
+    """Close all connections with `code` and wait until the last has ended.
+
+    Args:
+        pace: seconds over which the closes are spread, at most.
+        rate: closes a second, at least.
+    """
+    table = list(reactor.connections.values())
+    per_second = max(rate, len(table) / pace if pace else float("inf"))
+    size = max(1, int(min(len(table), per_second * _STEP)))
+    for start in range(0, len(table), size):
+        for connection in table[start : start + size]:
+            if connection.phase == Phase.OPENING:
+                reactor.drop(connection)
+            reactor.close(connection, code)
+        reactor.close_numbers()
+        await trio.sleep(_STEP)
+    await reactor.wait_empty()

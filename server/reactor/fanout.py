@@ -1,0 +1,172 @@
+"""Fan-out: what a room received this tick becomes one buffer for each member.
+
+A message is encoded once per dialect present in the room, what came within one tick
+is joined, and every member's write gets the same bytes object. Big rooms are served
+in slices with a checkpoint between them. A room has one flush at a time: while
+slices remain, new messages wait for the next.
+"""
+
+import os
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol, cast
+
+from hubbub.server.dialects import native, plain
+from hubbub.server.dialects.message import Message
+from hubbub.server.reactor.connection import Connection
+from hubbub.server.reactor.outbox import SEALED
+from hubbub.server.reactor.reactor import Reactor
+from hubbub.server.rooms.hub import Hub
+from hubbub.server.rooms.room import Batch, Room
+
+FULL = 256 * 1024
+"""Payload gathered in a tick after which it is flushed before more is read: so a
+batch stays well under an outbox's limit, and what waits is bounded."""
+_SLICE = 256
+"""Members served between two looks at the clock."""
+
+_write = os.write
+
+ENCODERS: tuple[Callable[[str, Message], bytes], ...] = (
+    plain.encode_message,
+    native.encode_message_json,
+    native.encode_message_msgpack,
+)
+"""By Dialect: room name and message to the frame its members get."""
+
+
+class Bus(Protocol):
+    """The mesh, as the reactor sees it."""
+
+    def publish(self, bit: int, room: str, message: Message) -> None:
+        """Gather `message` for every worker that has members of `room`."""
+
+    def flush(self) -> None:
+        """Write what was gathered, one write a link; never waits."""
+
+
+class Fanout:
+    """Serves the rooms that have something to say."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        hub: Hub,
+        bus: Bus,
+        report: Callable[[BaseException], None],
+    ) -> None:
+        self._reactor = reactor
+        self._hub = hub
+        self._report = report
+        self._bus = bus
+        self._waiting: list[Room] = []
+        self._answers: list[tuple[Connection, bytes]] = []
+
+    def answer(self, connection: Connection, data: bytes) -> None:
+        """Send an acknowledgement once this tick's publishes are with the bus."""
+        self._answers.append((connection, data))
+
+    @property
+    def full(self) -> bool:
+        """Whether rooms must be flushed before more is read."""
+        return self._hub.pending_bytes > FULL
+
+    def flush(self, deadline: float) -> bool:
+        """Write what this tick has gathered: bus, acknowledgements, rooms.
+
+        Returns:
+            Whether rooms remain, because `deadline` has passed.
+        """
+        self._bus.flush()
+        if self._answers:
+            answers, self._answers = self._answers, []
+            for connection, data in answers:
+                self._reactor.send(connection, data)
+        hub = self._hub
+        rooms = self._waiting
+        if hub.dirty:
+            rooms += hub.dirty
+            hub.dirty = []
+        elif not rooms:
+            return False
+        self._waiting = []
+        for index, room in enumerate(rooms):
+            if not self._serve_room(room, deadline):
+                # The others go first next time: one huge room delays nobody twice.
+                self._waiting = [*rooms[index + 1 :], room]
+                break
+        return bool(self._waiting)
+
+    def _serve_room(self, room: Room, deadline: float) -> bool:
+        batch = room.batch
+        room.batch = None
+        while True:
+            if batch is None:
+                batch = self._hub.take(room)
+                if batch is None:
+                    return True
+            try:
+                done = self._serve(batch, deadline)
+            except MemoryError:
+                raise
+            except Exception as error:
+                # One room's batch is lost, and said so; the others go on.
+                self._reactor.counters.errors += 1
+                self._report(error)
+                done = True
+            if not done:
+                room.batch = batch
+                return False
+            batch = None
+
+    def _serve(self, batch: Batch, deadline: float) -> bool:
+        special = batch.special()
+        frames: list[bytes | None] = [None] * len(ENCODERS)
+        members = cast("tuple[Connection, ...]", batch.members)
+        count = len(batch.messages)
+        reactor = self._reactor
+        delivered = 0
+        send, push = reactor.send, reactor.push
+        while batch.at < len(members):
+            served = members[batch.at : batch.at + _SLICE]
+            batch.at += len(served)
+            for member in served:
+                if member in special:
+                    share = batch.share(member)
+                    if share and member.outbox is not SEALED:
+                        delivered += len(share)
+                        send(member, encode_all(member.dialect, batch.room, share))
+                    continue
+                data = frames[member.dialect]
+                if data is None:
+                    data = frames[member.dialect] = encode_all(
+                        member.dialect, batch.room, batch.messages
+                    )
+                if member.outbox is None:
+                    # `send`, written out: this line is what a room server does.
+                    try:
+                        sent = _write(member.fd, data)
+                    except BlockingIOError:
+                        sent = 0
+                    except OSError:
+                        reactor.drop(member)
+                        continue
+                    if sent < len(data):
+                        push(member, data, sent)
+                elif member.outbox is SEALED:
+                    continue
+                else:
+                    push(member, data)
+                delivered += count
+            if batch.at < len(members) and monotonic() >= deadline:
+                break
+        reactor.counters.delivered += delivered
+        return batch.at == len(members)
+
+
+def encode_all(dialect: int, room: str, messages: list[Message]) -> bytes:
+    """Return `messages` of `room` as the bytes that members of `dialect` get."""
+    encode = ENCODERS[dialect]
+    if len(messages) == 1:
+        return encode(room, messages[0])
+    return b"".join([encode(room, message) for message in messages])

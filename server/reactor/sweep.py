@@ -1,0 +1,83 @@
+"""The sweep: deadlines of connections, without a timer for any of them.
+
+Twice a second it walks the table in slices with a checkpoint between them. So a
+deadline is late by up to a second; no limit here needs to be sharper.
+"""
+
+from time import monotonic
+
+import trio
+
+from hubbub.codes import Close
+from hubbub.server.reactor.connection import Connection, Phase
+from hubbub.server.reactor.outbox import SEALED
+from hubbub.server.reactor.reactor import Reactor
+from hubbub.server.reactor.session import Sessions
+from hubbub.server.websocket.frames import PING, encode_frame
+from hubbub.server.websocket.request import Refused
+from hubbub.settings import Settings
+
+PERIOD = 0.5
+_SLICE = 500
+_PING = encode_frame(PING, b"")
+
+
+class Sweep:
+    """Pings the silent, ends the stalled, the slow and the dead."""
+
+    def __init__(
+        self, reactor: Reactor, sessions: Sessions, settings: Settings
+    ) -> None:
+        self._reactor = reactor
+        self._sessions = sessions
+        self._limits = settings.limits
+        self._heartbeat = settings.heartbeat
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await trio.sleep(PERIOD)
+            table = list(self._reactor.connections.values())
+            for start in range(0, len(table), _SLICE):
+                self._reactor.now = monotonic()
+                for connection in table[start : start + _SLICE]:
+                    self.judge(connection, self._reactor.now)
+                self._reactor.close_numbers()
+                await trio.lowlevel.checkpoint()
+
+    def judge(self, c: Connection, now: float) -> None:
+        """Apply every deadline to one connection."""
+        if c.phase == Phase.OPEN:
+            self._judge_open(c, now)
+        elif c.phase == Phase.OPENING:
+            if now - c.seen > self._limits.handshake:
+                self._sessions.refuse(
+                    c, Refused(408, "Send the whole request at once.")
+                )
+        elif c.phase == Phase.CLOSING and now > c.seen:
+            self._reactor.drop(c, reset=c.outbox is not SEALED)
+
+    def _judge_open(self, c: Connection, now: float) -> None:
+        box = c.outbox
+        if box is not None and now - box.moved > self._limits.stalled:
+            self._reactor.counters.slow_stalled += 1
+            self._reactor.end_slow(c)
+            return
+        idle = now - c.seen
+        if idle <= self._heartbeat.interval:
+            c.pinged = False
+        elif not c.pinged:
+            c.pinged = True
+            self._reactor.send(c, _PING)
+        elif idle > self._heartbeat.interval + self._heartbeat.timeout:
+            self._reactor.counters.silent += 1
+            self._reactor.close(c, Close.INTERNAL, "no answer to a ping")
+            return
+        decoder = c.decoder
+        if decoder is None or not decoder.in_progress:
+            c.stuck = None
+        elif c.stuck is None or c.stuck[0] != decoder.serial:
+            c.stuck = (decoder.serial, now)
+        elif now - c.stuck[1] > self._limits.message_time:
+            self._reactor.counters.protocol_errors += 1
+            self._reactor.close(c, Close.POLICY, "message took too long")

@@ -1,0 +1,74 @@
+"""The hub: rooms and members on this worker. Pure: state in, consequences out.
+
+The hub knows nothing of sockets, other workers or shared memory. What must follow a
+change (set a bit of the interest table before the answer, send what is owed to a
+leaver) is returned, and the caller sees to it.
+"""
+
+from hubbub.server.dialects.message import Message
+from hubbub.server.rooms.room import Batch, Member, Room
+
+
+class Hub:
+    """All rooms of this worker.
+
+    Attributes:
+        rooms: by name; a room exists while it has a member.
+        dirty: rooms with messages to flush this tick, in the order they got them.
+        pending_bytes: payload that waits in all rooms.
+    """
+
+    __slots__ = ("dirty", "pending_bytes", "rooms")
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.dirty: list[Room] = []
+        self.pending_bytes = 0
+
+    def join(self, member: Member, name: str) -> tuple[Room, bool]:
+        """Make `member`, which is not in it yet, a member of room `name`.
+
+        Returns:
+            The room, and whether it is new here: then its interest bit must be set
+            before the join is answered.
+        """
+        room = self.rooms.get(name)
+        new = room is None
+        if room is None:
+            room = self.rooms[name] = Room(name)
+        room.add(member)
+        member.rooms = (*member.rooms, room)
+        return room, new
+
+    def leave(self, member: Member, room: Room) -> tuple[list[Message], bool]:
+        """End a membership.
+
+        Returns:
+            The messages that were published before and are still owed to the
+            member, and whether the room is gone: then its interest bit is cleared.
+        """
+        owed = room.remove(member)
+        member.rooms = tuple(r for r in member.rooms if r is not room)
+        if room.members:
+            return owed, False
+        del self.rooms[room.name]
+        return owed, True
+
+    def publish(self, name: str, message: Message, author: Member | None) -> None:
+        """Keep `message` for the members of room `name`; all but `author` get it."""
+        room = self.rooms.get(name)
+        if room is not None:
+            self.publish_in(room, message, author)
+
+    def publish_in(self, room: Room, message: Message, author: Member | None) -> None:
+        """Keep `message` for the members of `room`; all but `author` get it."""
+        self.pending_bytes += len(message.payload)
+        if room.publish(message, author):
+            self.dirty.append(room)
+
+    def take(self, room: Room) -> Batch | None:
+        """Return what waits in `room` for the members it has now, None if nothing."""
+        batch = room.take()
+        if batch is not None:
+            self.pending_bytes -= sum(len(m.payload) for m in batch.messages)
+        return batch

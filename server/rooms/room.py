@@ -1,0 +1,161 @@
+"""One room on this worker: its members and what it has to say this tick. Pure.
+
+What a room receives within one tick waits in `pending` and is sent as one buffer to
+each member. A member that joins while something waits must get exactly what comes
+after its join: it is marked `late` with the position it joined at. So a join needs
+no flush, and a storm of joins does not break up the batches.
+"""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from hubbub.server.dialects.message import Message
+from hubbub.server.stats.interest import room_bit
+
+_LIST_MOST = 16
+"""Members kept in a list (88 bytes for one, a dict takes 232); above, a dict."""
+
+
+class Member(Protocol):
+    """A session in rooms, as rooms see it."""
+
+    rooms: "tuple[Room, ...]"
+    """The rooms it is in; kept by the hub."""
+
+
+class Batch:
+    """What one flush of a room sends: the messages of a tick to a snapshot of members.
+
+    Attributes:
+        room: name of the room.
+        messages: in the order they came.
+        authors: who sent each and shall not get it back; None: everyone gets it.
+        late: members that joined after the message of that index.
+        members: everyone in the room when the batch was taken; some may be gone when
+            their turn comes.
+        at: how many of `members` have been served.
+    """
+
+    __slots__ = ("at", "authors", "late", "members", "messages", "room")
+
+    def __init__(
+        self,
+        room: str,
+        messages: list[Message],
+        authors: list[Member | None],
+        late: dict[Member, int] | None,
+        members: tuple[Member, ...],
+    ) -> None:
+        self.room = room
+        self.messages = messages
+        self.authors = authors
+        self.late = late
+        self.members = members
+        self.at = 0
+
+    def special(self) -> set[Member]:
+        """Return the members that do not get the whole batch."""
+        who: set[Member] = {a for a in self.authors if a is not None}
+        if self.late:
+            who.update(self.late)
+        return who
+
+    def share(self, member: Member) -> list[Message]:
+        """Return the messages of this batch that are for `member`."""
+        start = self.late.get(member, 0) if self.late else 0
+        authors = self.authors
+        return [
+            message
+            for index, message in enumerate(self.messages)
+            if index >= start and authors[index] is not member
+        ]
+
+
+class Room:
+    """A room with at least one member on this worker.
+
+    Attributes:
+        name: its name.
+        bit: its bit in the interest table.
+        members: who is in it; a list while small, else a dict with None values.
+        batch: the flush in progress, while it takes more than one tick.
+    """
+
+    __slots__ = ("_authors", "_late", "_pending", "batch", "bit", "members", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.bit = room_bit(name)
+        self.members: list[Member] | dict[Member, None] = []
+        self.batch: Batch | None = None
+        self._pending: list[Message] | None = None
+        self._authors: list[Member | None] | None = None
+        self._late: dict[Member, int] | None = None
+
+    def __contains__(self, member: Member) -> bool:
+        return member in self.members
+
+    def add(self, member: Member) -> None:
+        """Take `member` in; it gets what is published from now on."""
+        members = self.members
+        if isinstance(members, dict):
+            members[member] = None
+        elif len(members) < _LIST_MOST:
+            members.append(member)
+        else:
+            self.members = dict.fromkeys(members)
+            self.members[member] = None
+        if self._pending:
+            if self._late is None:
+                self._late = {}
+            self._late[member] = len(self._pending)
+
+    def remove(self, member: Member) -> list[Message]:
+        """Let `member` go; return what waits for it and must be sent before."""
+        members = self.members
+        if isinstance(members, dict):
+            del members[member]
+        else:
+            members.remove(member)
+        owed: list[Message] = []
+        batch = self.batch
+        if batch is not None and member in batch.members[batch.at :]:
+            # It has left: the batch must not reach it any more.
+            owed = batch.share(member)
+            batch.members = (
+                *batch.members[: batch.at],
+                *(m for m in batch.members[batch.at :] if m is not member),
+            )
+        if self._pending:
+            owed += self._snapshot().share(member)
+            if self._late is not None:
+                self._late.pop(member, None)
+        return owed
+
+    def publish(self, message: Message, author: Member | None) -> bool:
+        """Keep `message` for the next flush; return whether it is the first one."""
+        if self._pending is None or self._authors is None:
+            self._pending = [message]
+            self._authors = [author]
+            return True
+        self._pending.append(message)
+        self._authors.append(author)
+        return False
+
+    def take(self) -> Batch | None:
+        """Return what waits as a batch for everyone who is here now."""
+        if not self._pending:
+            return None
+        batch = self._snapshot()
+        self._pending = self._authors = self._late = None
+        return batch
+
+    def _snapshot(self) -> Batch:
+        members: Collection[Member] = self.members
+        return Batch(
+            self.name,
+            self._pending or [],
+            self._authors or [],
+            self._late,
+            tuple(members),
+        )
