@@ -35,7 +35,7 @@ from hubbub.server.stats.counters import Counters
 from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.layout import State
 from hubbub.server.stats.scoreboard import Scoreboard
-from hubbub.server.websocket.request import RequestReader
+from hubbub.server.websocket.reader import RequestReader
 from hubbub.settings import Settings
 
 _SPARE_FDS = 64

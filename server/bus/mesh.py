@@ -138,7 +138,7 @@ class Mesh:
             link.push(frames)
             self._counters.bus_bytes += link.write()
             generation = self._interest.generation(peer.slot)
-            if link.open or generation == link.generation:
+            if link.fd >= 0 or generation == link.generation:
                 # If it broke under this write, `lost` has counted the frames.
                 if link.size > self._limit:
                     self._cut(peer, link)

@@ -5,7 +5,7 @@ from enum import IntEnum
 from hubbub.server.reactor.outbox import Outbox
 from hubbub.server.rooms.room import Room
 from hubbub.server.websocket.decoder import Decoder
-from hubbub.server.websocket.request import RequestReader
+from hubbub.server.websocket.reader import RequestReader
 
 
 class Phase(IntEnum):

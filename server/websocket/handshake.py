@@ -21,10 +21,10 @@ from hashlib import sha1
 from typing import Final, NamedTuple
 
 from hubbub.server.websocket.origin import origin_allowed
+from hubbub.server.websocket.reader import RequestReader
 from hubbub.server.websocket.request import (
     Refused,
     Request,
-    RequestReader,
     check_get,
     check_no_body,
 )

@@ -1,0 +1,1 @@
+"""Benchmarks: the server's CPU beside the least the kernel lets it cost."""
