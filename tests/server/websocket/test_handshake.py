@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.server.websocket.handshake import (
@@ -169,6 +169,7 @@ def test_h4_key_must_be_there_once() -> None:
     assert status(plus(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")) == 400
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=16, max_size=16))
 def test_h4_every_key_of_16_bytes_is_accepted(key: bytes) -> None:
     assert status(with_key(base64.b64encode(key))) == 101
@@ -191,6 +192,7 @@ def test_h6_accept_is_the_one_of_the_rfc() -> None:
     assert accept_key(KEY) == ACCEPT
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=16, max_size=16))
 def test_h6_accept_proves_the_key(nonce: bytes) -> None:
     key = base64.b64encode(nonce).decode()
@@ -425,6 +427,7 @@ def test_health_is_plain_http_of_either_version() -> None:
     assert status(b"POST /healthz HTTP/1.1\r\nHost: a\r\n\r\n") == 405
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_mutated_request_is_answered_by_the_book_or_not_at_all(
     draws: st.DataObject,

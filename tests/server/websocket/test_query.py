@@ -1,7 +1,7 @@
 """The query of a request target."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.server.websocket.query import parse_query
@@ -29,6 +29,7 @@ def test_query_is_decoded_once(query: str, values: dict[str, str]) -> None:
     assert parse_query(query) == values
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E)))
 def test_any_query_gives_text_that_can_be_sent(query: str) -> None:
     for name, value in parse_query(query).items():

@@ -1,7 +1,7 @@
 """Where requests go, and that no spelling of a path goes elsewhere."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.server.rooms.name import valid_room
@@ -87,6 +87,7 @@ def test_other_path_is_refused(path: str, status: int) -> None:
     assert caught.value.status == status
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("/rooms.%2fFeEwW0aAsz~"), max_size=30))
 def test_whatever_is_found_is_a_valid_room_or_an_exact_path(path: str) -> None:
     for attempt in (path, "/rooms/" + path):
