@@ -17,6 +17,7 @@ from hubbub.server.reactor.reactor import Reactor
 from hubbub.server.rooms.hub import Hub
 from hubbub.server.rooms.name import valid_room
 from hubbub.server.rooms.room import Room
+from hubbub.server.stats.census import Census
 from hubbub.server.stats.interest import Interest, room_bit
 from hubbub.server.websocket.decoder import Decoder
 from hubbub.server.websocket.frames import BINARY, CLOSE, PING, TEXT, encode_frame
@@ -77,6 +78,7 @@ class Sessions:
         self._counters = reactor.counters
         self._hub = hub
         self._interest = interest
+        self._census = Census(interest, slot)
         self._bus = bus
         self._fanout = fanout
         self._refused = refused
@@ -178,10 +180,14 @@ class Sessions:
         room, new = self._hub.join(c, name)
         if new:
             self._interest.add(self._slot, room.bit)
+            room.place = self._census.open(name)
+        else:
+            self._census.store(room.place, len(room.members))
         return room
 
     def _exit(self, c: Connection, room: Room) -> list[Message]:
         owed, gone = self._hub.leave(c, room)
+        self._census.store(room.place, len(room.members))
         if gone:
             self._interest.remove(self._slot, room.bit)
         return owed
@@ -282,9 +288,12 @@ class Sessions:
             raise native.BadCommand("already_member", command.id)
         if len(c.rooms) >= self._limits.rooms:
             raise native.BadCommand("too_many_rooms", command.id)
-        room = self._enter(c, name)
+        self._enter(c, name)
         if command.id is not None:
-            fields: dict[str, object] = {"room": name, "members": len(room.members)}
+            fields: dict[str, object] = {"room": name}
+            members = self._census.total(name)
+            if members is not None:
+                fields["members"] = members
             if bytes(command.since):
                 fields["recovered"] = False
             self._reactor.send(c, self._ok(c, command, **fields))

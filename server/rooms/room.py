@@ -79,15 +79,26 @@ class Room:
         bit: its bit in the interest table.
         members: who is in it; a list while small, else a dict with None values.
         batch: the flush in progress, while it takes more than one tick.
+        place: its place in the census, kept by who opens it.
     """
 
-    __slots__ = ("_authors", "_late", "_pending", "batch", "bit", "members", "name")
+    __slots__ = (
+        "_authors",
+        "_late",
+        "_pending",
+        "batch",
+        "bit",
+        "members",
+        "name",
+        "place",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.bit = room_bit(name)
         self.members: list[Member] | dict[Member, None] = []
         self.batch: Batch | None = None
+        self.place = 0
         self._pending: list[Message] | None = None
         self._authors: list[Member | None] | None = None
         self._late: dict[Member, int] | None = None

@@ -8,16 +8,23 @@ after the answer finds the bit. A false hit costs one write. The table belongs t
 the slot (it passes to a successor); the generation word says whose it is, and the
 supervisor wipes it when a slot's worker dies.
 
-It lives in `stats` because the supervisor, which may not import the bus, wipes it.
+Beside the bitmap each slot has a part of the census (see there). Both live in
+`stats` because the supervisor, which may not import the bus, wipes them.
 """
 
 import mmap
 import os
+from typing import Final
 from zlib import crc32
 
-BITS = 1 << 20
-_HEADER = 64
-_STRIDE = _HEADER + BITS // 8
+BITS: Final = 1 << 20
+BITMAP_BYTES: Final = BITS // 8
+CENSUS_ENTRIES: Final = 1 << 17
+CENSUS_BYTES: Final = CENSUS_ENTRIES * 16
+HEADER_BYTES: Final = mmap.PAGESIZE
+STRIDE: Final = BITMAP_BYTES + CENSUS_BYTES
+"""Bytes of one slot: whole pages, so that wiping gives them back to the kernel."""
+MOST_SLOTS: Final = HEADER_BYTES // 16
 
 
 def room_bit(name: str) -> int:
@@ -30,43 +37,54 @@ class Interest:
 
     Args:
         fd: a memfd made by `create`; it is borrowed, not closed.
+
+    Attributes:
+        bytes: the shared memory, for the publisher's test.
+        words: the same as 64-bit words; two of the header belong to each slot: the
+            generation, and the rooms that found no place in the census.
     """
 
-    __slots__ = ("_counts", "_map", "_words", "bytes", "fd", "slots")
+    __slots__ = ("_counts", "_map", "bytes", "fd", "slots", "words")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._map = mmap.mmap(fd, os.fstat(fd).st_size)
         self.bytes = memoryview(self._map)
-        self._words: memoryview[int] = self.bytes.cast("Q")
-        self.slots = len(self._map) // _STRIDE
+        self.words: memoryview[int] = self.bytes.cast("Q")
+        self.slots = (len(self._map) - HEADER_BYTES) // STRIDE
         self._counts: dict[int, int] = {}
 
     @classmethod
     def create(cls, slots: int) -> "Interest":
-        """Make the shared memory for `slots` slots, nobody interested in anything."""
+        """Make the shared memory for `slots` slots, nobody interested in anything.
+
+        Raises:
+            ValueError: more than MOST_SLOTS slots.
+        """
+        if slots > MOST_SLOTS:
+            raise ValueError(f"{slots} slots, at most {MOST_SLOTS}")
         fd = os.memfd_create("hubbub-interest")
-        os.ftruncate(fd, slots * _STRIDE)
+        os.ftruncate(fd, HEADER_BYTES + slots * STRIDE)
         return cls(fd)
 
     def offset(self, slot: int) -> int:
         """Return where `slot`'s bitmap begins in `bytes`."""
-        return slot * _STRIDE + _HEADER
+        return HEADER_BYTES + slot * STRIDE
 
     def claim(self, slot: int, generation: int) -> None:
         """Say that `slot`'s bitmap is now kept by the worker of `generation`."""
-        self._words[slot * _STRIDE // 8] = generation
+        self.words[2 * slot] = generation
 
     def generation(self, slot: int) -> int:
         """Return the generation that keeps `slot`'s bitmap; 0: nobody does."""
-        return self._words[slot * _STRIDE // 8]
+        return self.words[2 * slot]
 
     def add(self, slot: int, bit: int) -> None:
         """Count one more room with `bit` on this worker; set the bit with the first."""
         count = self._counts.get(bit, 0)
         self._counts[bit] = count + 1
         if not count:
-            self.bytes[slot * _STRIDE + _HEADER + (bit >> 3)] |= 1 << (bit & 7)
+            self.bytes[self.offset(slot) + (bit >> 3)] |= 1 << (bit & 7)
 
     def remove(self, slot: int, bit: int) -> None:
         """Count one room with `bit` less; clear the bit with the last."""
@@ -75,19 +93,19 @@ class Interest:
             self._counts[bit] = count
             return
         del self._counts[bit]
-        at = slot * _STRIDE + _HEADER + (bit >> 3)
-        self.bytes[at] &= ~(1 << (bit & 7)) & 0xFF
+        self.bytes[self.offset(slot) + (bit >> 3)] &= ~(1 << (bit & 7)) & 0xFF
 
     def test(self, slot: int, bit: int) -> int:
         """Return non-zero if `slot` has (or may have) members of a room with `bit`."""
-        return self.bytes[slot * _STRIDE + _HEADER + (bit >> 3)] & (1 << (bit & 7))
+        return self.bytes[self.offset(slot) + (bit >> 3)] & (1 << (bit & 7))
 
     def wipe(self, slot: int) -> None:
-        """Clear `slot`'s bitmap and its generation: its worker is gone.
+        """Clear all that `slot`'s worker kept here: it is gone.
 
         The generation goes first: a publisher that still sees a bit finds nobody to
-        keep the message for.
+        keep the message for. The pages go back to the kernel (madvise(2),
+        MADV_REMOVE: they read as zeroes afterwards).
         """
-        self._words[slot * _STRIDE // 8] = 0
-        start = slot * _STRIDE + _HEADER
-        self.bytes[start : start + BITS // 8] = bytes(BITS // 8)
+        self.words[2 * slot] = 0
+        self._map.madvise(mmap.MADV_REMOVE, self.offset(slot), STRIDE)
+        self.words[2 * slot + 1] = 0
