@@ -1,0 +1,83 @@
+"""What happens in the fleet, told to people (log) and kept for later (journal)."""
+
+from hubbub.settings import Settings
+from hubbub.supervisor.channel import Message
+from hubbub.supervisor.journal import Journal
+from hubbub.supervisor.link import Identity
+from hubbub.supervisor.log import Log
+from hubbub.supervisor.process import Process
+from hubbub.supervisor.reason import reason, signal_name, stack_text
+from hubbub.supervisor.slot import Event, Exit, Kind, Slot
+
+
+class Chronicle:
+    """Writes both records.
+
+    Args:
+        log: for people.
+        journal: for later.
+        settings: reasons quote their limits.
+    """
+
+    def __init__(self, log: Log, journal: Journal, settings: Settings) -> None:
+        self.log = log
+        self.journal = journal
+        self._settings = settings
+
+    def started(self, process: Process) -> None:
+        """A worker said hello."""
+        self.journal.write("start", **_who(process))
+
+    def ready(self, process: Process, took: float) -> None:
+        """A worker listens, `took` seconds after its hello."""
+        self.journal.write("ready", **_who(process), took=round(took, 3))
+        self.log.info("worker_ready", **_who(process))
+
+    def late(self, process: Process, event: Event) -> None:
+        """A worker missed a deadline, or is back after it had."""
+        fields = _who(process)
+        if event in (Event.HEARTBEAT_LATE, Event.HEARTBEAT_BACK):
+            self.log.warning(event.value, **fields)
+        if event is Event.HEARTBEAT_BACK and process.stack:
+            fields["stack"] = process.stack
+        self.journal.write(event.value, **fields)
+
+    def link_lost(
+        self, process: Process, peer: Identity, message: Message, news: bool
+    ) -> None:
+        """A worker's link to `peer` broke; `news`: this is the first report of it."""
+        self.journal.write(
+            "link_lost",
+            **_who(process),
+            peer=f"{peer.slot}/{peer.generation}",
+            reason=str(message.get("reason"))[:200],
+            missed=message.get("missed"),
+            news=news,
+        )
+
+    def gone(self, process: Process, end: Exit, stopping: bool) -> None:
+        """A worker was reaped; `stopping`: everybody is to go."""
+        fields = {
+            **_who(process),
+            "kind": end.kind.value,
+            "code": end.code,
+            "signal": signal_name(end.signal),
+            "reason": reason(end, self._settings, process.trouble),
+            "lived": round(end.lived, 3),
+        }
+        expected = stopping or end.kind in (Kind.PLANNED, Kind.LEFT)
+        say = self.log.info if expected else self.log.warning
+        say("worker_gone", **fields)
+        stack = stack_text(end, process.stack, process.stopped)
+        if stack:
+            fields["stack"] = stack
+        self.journal.write("exit", **fields)
+
+    def failed(self, slot: Slot) -> None:
+        """A slot was given up."""
+        self.log.error("slot_failed", slot=slot.index, reason=slot.failed)
+        self.journal.write("slot_failed", slot=slot.index, reason=slot.failed)
+
+
+def _who(process: Process) -> dict[str, object]:
+    return {**process.identity._asdict(), "pid": process.pid}
