@@ -89,6 +89,8 @@ class Supervisor:
         self._rundir = rundir.take(settings.run_dir)
         stack.callback(self._rundir.release)
         waits = settings.port in self._rundir.predecessor_ports
+        if waits:
+            log.info("predecessor_was_killed", port=settings.port)
         self._listener = listener.open_listener(
             settings.host,
             settings.port,
