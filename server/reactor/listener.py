@@ -93,9 +93,14 @@ class Listener:
             self._socket.close()
 
     def ready(self, mask: int) -> None:
-        """Accept a batch, then judge whether to go on listening."""
-        self._accept()
-        if not self._closed and not self._credit():
+        """Accept a batch, or leave it to workers with fewer connections.
+
+        Judged before each batch: a worker that everybody should overtake, because a
+        newcomer is empty, takes not even one more.
+        """
+        if self._credit():
+            self._accept()
+        else:
             self._leave()
 
     async def run(self) -> None:
