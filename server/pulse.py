@@ -27,6 +27,9 @@ class Log(Protocol):
     def dropped(self) -> int:
         """Lines that could not be written."""
 
+    def flush(self, final: bool = False) -> None:
+        """Tell how many lines were held back."""
+
 
 class Pulse:
     """Publishes one worker's record."""
@@ -54,6 +57,7 @@ class Pulse:
         while True:
             self._record.set("heartbeat", time.monotonic_ns())
             self.publish()
+            self._log.flush()
             due += PERIOD
             await trio.sleep_until(due)
             late = trio.current_time() - due

@@ -74,7 +74,7 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
         settings = spec.settings
-        self._log = make_log(f"worker {spec.slot}/{spec.generation}")
+        self.log = make_log(f"worker {spec.slot}/{spec.generation}")
         self._board = Scoreboard(spec.scoreboard)
         self._record = self._board.record(spec.slot, spec.generation)
         self._interest = Interest(spec.interest)
@@ -129,7 +129,7 @@ class Worker:
         )
         self._sweep = Sweep(self._reactor, self._sessions, settings)
         self._pulse = Pulse(
-            self._record, self._counters, self._reactor, self._hub, Memory(), self._log
+            self._record, self._counters, self._reactor, self._hub, Memory(), self.log
         )
 
     # What the parts call
@@ -144,13 +144,13 @@ class Worker:
         """Log what ended this worker."""
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        self._log.error("worker_failed", error=repr(error), at=_place(error))
+        self.log.error("worker_failed", error=repr(error), at=_place(error))
 
     def _report(self, error: BaseException) -> None:
-        self._log.error("handler_failed", error=repr(error), at=_place(error))
+        self.log.error("handler_failed", error=repr(error), at=_place(error))
 
     def _refused(self, status: int, reason: str) -> None:
-        self._log.info("handshake_refused", status=status, reason=reason)
+        self.log.info("handshake_refused", status=status, reason=reason)
 
     def _link_lost(self, slot: int, generation: int, reason: str, missed: int) -> None:
         self._tell(
@@ -169,7 +169,7 @@ class Worker:
         except OSError as error:
             # The supervisor is gone or far behind; its end of the channel tells
             # which, and the channel's task acts on it.
-            self._log.warning("supervisor_not_told", error=error.strerror)
+            self.log.warning("supervisor_not_told", error=error.strerror)
 
     # Tasks
 
@@ -228,7 +228,7 @@ class Worker:
     def _fault(self, message: dict[str, object], fds: list[int]) -> None:
         if not self.spec.settings.faults:
             return
-        self._log.warning("fault_on_request", fault=message["fault"])
+        self.log.warning("fault_on_request", fault=message["fault"])
         if message["fault"] == "block":
             time.sleep(float(str(message["seconds"])))
         elif message["fault"] == "raise":
@@ -258,7 +258,7 @@ class Worker:
         self._sessions.draining = True
         # The listener first: who still holds it makes the next start's bind fail.
         self._listener.close()
-        self._log.warning("supervisor_died")
+        self.log.warning("supervisor_died")
         self._exit_code = int(Exit.FAILED)
         with trio.move_on_after(_ORPHAN_GRACE):
             await drain(self._reactor, Close.RESTART, _ORPHAN_GRACE / 2, 0)
@@ -304,3 +304,5 @@ def run_worker(spec: WorkerSpec) -> int:
             # The one place where a worker's bug becomes an exit code.
             worker.report_crash(error)
             return int(Exit.FAILED)
+        finally:
+            worker.log.flush(final=True)

@@ -22,6 +22,7 @@ from hubbub.server.stats.interest import Interest, room_bit
 from hubbub.server.websocket.decoder import Decoder
 from hubbub.server.websocket.frames import BINARY, CLOSE, PING, TEXT, encode_frame
 from hubbub.server.websocket.handshake import (
+    check_get,
     check_upgrade,
     choose_subprotocol,
     upgrade_response,
@@ -151,8 +152,7 @@ class Sessions:
             self._reactor.feed(c, rest)
 
     def _health(self, c: Connection, request: Request) -> None:
-        if request.method not in ("GET", "HEAD"):
-            raise Refused(405, "Use GET here.", (("Allow", "GET, HEAD"),))
+        check_get(request)
         status, body = (503, "draining\n") if self.draining else (200, "ok\n")
         head_only = request.method == "HEAD"
         self._reactor.finish(c, http_response(status, body, head_only=head_only))

@@ -125,3 +125,23 @@ def test_stopped_workers_keep_no_connect_waiting(
         for worker in workers[:stopped]:
             os.kill(worker["pid"], signal.SIGCONT)
     assert max(waits) < 0.1, sorted(waits)[-5:]
+
+
+def test_a_blocked_worker_keeps_no_connect_waiting(
+    cluster: Cluster, crowd: list[socket.socket]
+) -> None:
+    cluster.start("--workers", "2", "--identify", "--faults")
+    crowd += [open_one(cluster.port, number) for number in range(100)]
+    for one in crowd:
+        answered(one)
+    least = min(cluster.status()["workers"], key=lambda w: w["connections"])
+    cluster.run("fault", str(least["slot"]), "block", "3s")
+    wait_for(lambda: cluster.worker(least["slot"])["heartbeat_age_ms"] > 300)
+    waits = []
+    for number in range(100):
+        started = time.monotonic()
+        crowd.append(open_one(cluster.port, number))
+        answered(crowd[-1])
+        waits.append(time.monotonic() - started)
+    assert cluster.worker(least["slot"])["heartbeat_age_ms"] > 300, "still blocked"
+    assert max(waits) < 0.1, sorted(waits)[-5:]

@@ -1,0 +1,91 @@
+"""A slow consumer costs itself its connection, and nobody else anything."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Cluster, wait_for
+from tests.e2e.people import plain
+from tests.e2e.raw import Raw
+
+pytestmark = pytest.mark.slow
+
+MESSAGE = "x" * 4096
+PATH = "/rooms/busy"
+
+
+@pytest.fixture
+def sleepers() -> Iterator[list[Raw]]:
+    made: list[Raw] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+def slow_closed(cluster: Cluster) -> dict[str, int]:
+    found: dict[str, int] = cluster.worker(0)["slow_closed_by"]
+    return found
+
+
+def test_full_outbox_closes_the_slow_member_alone(
+    cluster: Cluster, sleepers: list[Raw]
+) -> None:
+    cluster.start("--workers", "1")
+    sleepers += [Raw(cluster.port, PATH, 4096) for _ in range(3)]
+    speaker, listener = (plain(cluster.url(PATH)) for _ in range(2))
+    count = 500  # 2 MB: over the outbox and what the kernel takes.
+    for number in range(count):
+        speaker.send(f"{number} {MESSAGE}")
+        assert listener.recv(5) == f"{number} {MESSAGE}"
+    assert slow_closed(cluster) == {"outbox": 3, "budget": 0, "stalled": 0}
+    assert cluster.worker(0)["slow_closed"] == 3
+    for sleeper in sleepers:
+        # It wakes up in time: what it gets is whole, in order, and ends with 4008.
+        frames = list(sleeper.frames())
+        heard = [payload.split(b" ")[0] for opcode, payload in frames if opcode == 1]
+        assert heard == [b"%d" % number for number in range(len(heard))]
+        assert frames[-1][0] == 8
+        assert int.from_bytes(frames[-1][1][:2], "big") == 4008
+    wait_for(lambda: cluster.worker(0)["connections"] == 2)
+    assert cluster.worker(0)["outbox_bytes"] == 0
+
+
+def test_unsent_bytes_that_do_not_move_are_slow_too(
+    cluster: Cluster, sleepers: list[Raw]
+) -> None:
+    cluster.start("--workers", "1", "--set", "limits.stalled=1s")
+    sleepers.append(Raw(cluster.port, PATH, 4096))
+    speaker = plain(cluster.url(PATH))
+    # Over the kernel's buffers, under the outbox's limit.
+    while not cluster.worker(0)["outbox_bytes"]:
+        for _ in range(25):
+            speaker.send(MESSAGE)
+        assert speaker.ping().wait(5)
+        wait_for(lambda: cluster.worker(0)["heartbeat_age_ms"] < 100)
+    wait_for(lambda: slow_closed(cluster)["stalled"] == 1)
+    wait_for(lambda: cluster.worker(0)["connections"] == 1)
+    assert slow_closed(cluster) == {"outbox": 0, "budget": 0, "stalled": 1}
+
+
+def test_outboxes_of_a_worker_share_one_budget(
+    cluster: Cluster, sleepers: list[Raw]
+) -> None:
+    cluster.start(
+        *("--workers", "1", "--set", "limits.outbox=4MiB"),
+        *("--set", "limits.outbox_budget=5MiB"),
+    )
+    sleepers += [Raw(cluster.port, PATH, 4096) for _ in range(4)]
+    larger = Raw(cluster.port, "/rooms/larger", 4096)
+    sleepers.append(larger)
+    speaker, shouter = plain(cluster.url(PATH)), plain(cluster.url("/rooms/larger"))
+    listener = plain(cluster.url(PATH))
+    for _ in range(500):
+        shouter.send(MESSAGE)
+    for number in range(450):
+        speaker.send(f"{number} {MESSAGE}")
+        assert listener.recv(5) == f"{number} {MESSAGE}"
+    closed = slow_closed(cluster)
+    assert closed["budget"] >= 1
+    assert (closed["outbox"], closed["stalled"]) == (0, 0)
+    assert larger.close_code() == 4008, "the largest goes first"
+    assert cluster.worker(0)["outbox_bytes"] <= 5 << 20
