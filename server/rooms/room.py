@@ -111,6 +111,8 @@ class Room:
         members = self.members
         if isinstance(members, dict):
             members[member] = None
+        elif not members:
+            self.members = [member]  # append would reserve places for four
         elif len(members) < _LIST_MOST:
             members.append(member)
         else:

@@ -44,7 +44,7 @@ class Interest:
             generation, and the rooms that found no place in the census.
     """
 
-    __slots__ = ("_counts", "_map", "bytes", "fd", "slots", "words")
+    __slots__ = ("_map", "_shared", "bytes", "fd", "slots", "words")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -52,7 +52,8 @@ class Interest:
         self.bytes = memoryview(self._map)
         self.words: memoryview[int] = self.bytes.cast("Q")
         self.slots = (len(self._map) - HEADER_BYTES) // STRIDE
-        self._counts: dict[int, int] = {}
+        self._shared: dict[int, int] = {}
+        """Rooms of this worker by bit, where there is more than one."""
 
     @classmethod
     def create(cls, slots: int) -> "Interest":
@@ -80,20 +81,27 @@ class Interest:
         return self.words[2 * slot]
 
     def add(self, slot: int, bit: int) -> None:
-        """Count one more room with `bit` on this worker; set the bit with the first."""
-        count = self._counts.get(bit, 0)
-        self._counts[bit] = count + 1
-        if not count:
-            self.bytes[self.offset(slot) + (bit >> 3)] |= 1 << (bit & 7)
+        """Count one more room with `bit` on this worker; set the bit with the first.
+
+        Only bits that rooms share are counted: there are few, and a dict of all
+        would cost 90 bytes a room.
+        """
+        at, mask = self.offset(slot) + (bit >> 3), 1 << (bit & 7)
+        if self.bytes[at] & mask:
+            self._shared[bit] = self._shared.get(bit, 1) + 1
+        else:
+            self.bytes[at] |= mask
 
     def remove(self, slot: int, bit: int) -> None:
         """Count one room with `bit` less; clear the bit with the last."""
-        count = self._counts[bit] - 1
-        if count:
-            self._counts[bit] = count
-            return
-        del self._counts[bit]
-        self.bytes[self.offset(slot) + (bit >> 3)] &= ~(1 << (bit & 7)) & 0xFF
+        count = self._shared.get(bit, 1) - 1
+        if count > 1:
+            self._shared[bit] = count
+        elif count:
+            del self._shared[bit]
+        else:
+            at = self.offset(slot) + (bit >> 3)
+            self.bytes[at] &= ~(1 << (bit & 7)) & 0xFF
 
     def test(self, slot: int, bit: int) -> int:
         """Return non-zero if `slot` has (or may have) members of a room with `bit`."""
