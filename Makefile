@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := hubbub server supervisor loadtest tests
 
-.PHONY: serve test lint format clean
+.PHONY: serve test conformance system lint format clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: pyproject.toml
@@ -32,8 +32,16 @@ format: $(VENV)/developed
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-test: lint
+test: lint system
 	$(BIN)/pytest $(ARGS)
 
+# What tests want beside Python, where it may be installed.
+system:
+	@tests/system-packages.sh
+
+# Autobahn groups 1-7 and 10; make conformance ARGS="--groups 6" for one of them.
+conformance: $(VENV)/developed
+	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis
