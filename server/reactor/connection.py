@@ -37,7 +37,7 @@ class Connection:
         outbox: unsent bytes; None while the kernel takes everything.
         seen: time of its last sign of life; while opening, of its accept; while
             closing, the deadline.
-        pinged: a ping is on its way and nothing has come since.
+        pinged: when a ping was last sent to it; it is answered if `seen` is later.
         stuck: (serial, since) of the message in progress, as the sweep saw it.
         serial: its number on this worker.
         member: its public name, made when first needed.
@@ -75,7 +75,7 @@ class Connection:
         self.decoder: Decoder | None = None
         self.outbox: Outbox | None = None
         self.seen = now
-        self.pinged = False
+        self.pinged = 0.0
         self.stuck: tuple[int, float] | None = None
         self.serial = serial
         self.member = ""

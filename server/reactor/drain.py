@@ -5,9 +5,15 @@ import trio
 
 from hubbub.server.reactor.connection import Phase
 from hubbub.server.reactor.reactor import Reactor
+from hubbub.server.websocket.request import Refused
+from hubbub.server.websocket.response import refusal_response
 
 _STEP = 0.02
 """Seconds between two slices of closes."""
+_AWAY = refusal_response(
+    Refused(503, "This server is going away; try again.", (("Retry-After", "1"),))
+)
+"""For who is accepted and has not asked completely: an answer, not a cut."""
 
 
 async def drain(reactor: Reactor, code: int, pace: float, rate: float) -> None:
@@ -23,8 +29,10 @@ async def drain(reactor: Reactor, code: int, pace: float, rate: float) -> None:
     for start in range(0, len(table), size):
         for connection in table[start : start + size]:
             if connection.phase == Phase.OPENING:
-                reactor.drop(connection)
-            reactor.close(connection, code)
+                reactor.counters.refused += 1
+                reactor.finish(connection, _AWAY)
+            else:
+                reactor.close(connection, code)
         reactor.close_numbers()
         await trio.sleep(_STEP)
     await reactor.wait_empty()

@@ -203,5 +203,8 @@ class Listener:
             waiting_looks += 1
             stuck = waiting_looks >= 2 and not moved
             if stuck or waiting_looks >= _STUCK_LOOKS:
+                # Outside a tick, and the last one may be long ago: the time a
+                # handshake may take begins now.
+                self._reactor.now = monotonic()
                 self._accept()
                 waiting_looks = 0

@@ -324,6 +324,8 @@ class Reactor:
 
     def answer_close(self, c: Connection, payload: bytes) -> None:
         """Answer a client's close frame with its code (RFC 6455 section 5.5.1)."""
+        if c.phase != Phase.OPEN:
+            return  # We were first: an earlier message of this read ended it.
         self._sessions.leave_all(c)
         self.finish(c, encode_frame(CLOSE, payload[:2]))
 

@@ -100,18 +100,20 @@ class Sessions:
         """Take bytes of a request; answer it when it is complete."""
         reader = c.reader
         assert reader is not None
+        request = None
         try:
             request = reader.feed(data)
             if request is not None:
                 self._answer(c, request, reader.rest)
         except Refused as refused:
-            self.refuse(c, refused)
+            head_only = request is not None and request.method == "HEAD"
+            self.refuse(c, refused, head_only)
 
-    def refuse(self, c: Connection, refused: Refused) -> None:
+    def refuse(self, c: Connection, refused: Refused, head_only: bool = False) -> None:
         """Answer a handshake with an HTTP status and end the connection."""
         self._counters.refused += 1
         self._refused(refused.status, refused.reason)
-        self._reactor.finish(c, refusal_response(refused))
+        self._reactor.finish(c, refusal_response(refused, head_only=head_only))
 
     def _answer(self, c: Connection, request: Request, rest: bytes) -> None:
         target = route(request.path)

@@ -63,13 +63,14 @@ class Sweep:
             self._reactor.counters.slow_stalled += 1
             self._reactor.end_slow(c)
             return
-        idle = now - c.seen
-        if idle <= self._heartbeat.interval:
-            c.pinged = False
-        elif not c.pinged:
-            c.pinged = True
+        if now - c.seen <= self._heartbeat.interval:
+            pass
+        elif c.pinged <= c.seen:
+            # Judged by times: between two sweeps a client may answer and be silent
+            # for longer than the interval again.
+            c.pinged = now
             self._reactor.send(c, _PING)
-        elif idle > self._heartbeat.interval + self._heartbeat.timeout:
+        elif now - c.pinged > self._heartbeat.timeout:
             self._reactor.counters.silent += 1
             self._reactor.close(c, Close.INTERNAL, "no answer to a ping")
             return

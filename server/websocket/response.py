@@ -56,6 +56,8 @@ def http_response(
     return head if head_only else head + content
 
 
-def refusal_response(refused: Refused) -> bytes:
+def refusal_response(refused: Refused, *, head_only: bool = False) -> bytes:
     """Return the answer to a request that is refused; its body is the reason."""
-    return http_response(refused.status, refused.reason + "\n", refused.headers)
+    return http_response(
+        refused.status, refused.reason + "\n", refused.headers, head_only=head_only
+    )

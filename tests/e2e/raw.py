@@ -4,7 +4,9 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tests.e2e.conftest import Cluster
 
@@ -61,6 +63,29 @@ def frame(opcode: int, payload: bytes = b"", fin: bool = True) -> bytes:
 def close(code: int, reason: bytes = b"") -> bytes:
     """Return a close frame of a client."""
     return frame(CLOSE, code.to_bytes(2, "big") + reason)
+
+
+def without(name: str, *instead: str) -> bytes:
+    """Return a handshake for the lobby with other lines for one header.
+
+    Args:
+        name: the header.
+        instead: its lines; none leaves it out.
+    """
+    lines = [
+        line
+        for line in HEAD.splitlines(keepends=True)
+        if not line.lower().startswith(name.lower() + ":")
+    ]
+    assert len(lines) == HEAD.count("\r\n") - 1
+    more = "".join(f"{line}\r\n" for line in instead)
+    text = f"GET /rooms/lobby HTTP/1.1\r\n{''.join(lines)}{more}\r\n"
+    return text.encode("latin-1")
+
+
+def begin(line: bytes) -> bytes:
+    """Return a handshake with another request line."""
+    return line + b"\r\n" + HEAD.encode() + b"\r\n"
 
 
 class Response(NamedTuple):
@@ -212,16 +237,48 @@ class Neighbours:
 
     def check(self, *heard: bytes) -> None:
         """Check that they still talk, and have heard `heard` and nothing else."""
+        for listener in self._members:
+            for payload in heard:
+                assert listener.read_frame()[1] == payload
         for speaker, listener in (self._members, reversed(self._members)):
             self._said += 1
             text = f"neighbour {self._said}"
             speaker.say(text)
-            for expected in (*heard, text.encode()):
-                assert listener.read_frame()[1] == expected
+            assert listener.read_frame() == (TEXT, text.encode())
 
     def end(self) -> None:
         for member in self._members:
             member.socket.close()
+
+
+class Served(NamedTuple):
+    """A running cluster of one worker with two members in its room `lobby`."""
+
+    cluster: Cluster
+    lobby: Neighbours
+
+    @property
+    def port(self) -> int:
+        return self.cluster.port
+
+    def worker(self) -> dict[str, Any]:
+        return self.cluster.worker(0)
+
+
+@contextmanager
+def serving(folder: Path, *args: str) -> Iterator[Served]:
+    """Run a cluster of one worker; check at the end that nothing befell it."""
+    cluster = Cluster(folder)
+    try:
+        cluster.start("--workers", "1", *args)
+        lobby = Neighbours(cluster)
+        yield Served(cluster, lobby)
+        worker = cluster.worker(0)
+        assert (worker["generation"], worker["errors"]) == (1, 0)
+        lobby.end()
+    finally:
+        cluster.end()
+    check_log(cluster)
 
 
 def check_log(cluster: Cluster) -> list[dict[str, object]]:
