@@ -16,6 +16,8 @@ from hubbub.server.bus.wire import Body, BusError, FrameReader, room_of
 from hubbub.server.reactor.reactor import Reactor
 
 _READ = 256 * 1024
+_WRITE = 256 * 1024
+"""Bytes joined for one write: more than a socket takes, much less than may wait."""
 _OUT = select.EPOLLOUT
 _IN = select.EPOLLIN
 
@@ -54,8 +56,11 @@ class Receiver(Protocol):
     def receive(self, link: "Link", kind: int, fields: Body) -> None:
         """Take one frame."""
 
-    def lost(self, link: "Link", reason: str) -> None:
-        """The link is closed; `link.unsent()` has what did not get out."""
+    def lost(self, link: "Link", reason: str, torn: bool = False) -> None:
+        """The link is closed; `link.unsent()` has what did not get out.
+
+        `torn`: some of what the peer sent could not be read.
+        """
 
 
 class Link:
@@ -64,7 +69,9 @@ class Link:
     Attributes:
         slot: the peer's slot.
         generation: the peer's generation.
-        open: whether the peer's hello has come: before, only ours is written.
+        open: whether the peer's hello has come: it reads what we send from now on.
+        greeted: whether ours is on its way: nothing else may go before it.
+        blocked: whether the kernel has said no: the reactor tells when to go on.
         size: bytes that wait.
     """
 
@@ -81,6 +88,8 @@ class Link:
         self.slot = slot
         self.generation = generation
         self.open = False
+        self.greeted = False
+        self.blocked = False
         self.size = 0
         self._frames: deque[bytes] = deque()
         self._offset = 0
@@ -114,19 +123,19 @@ class Link:
             for kind, fields in self._reader.feed(data):
                 self._receiver.receive(self, kind, fields)
         except BusError as error:
-            self.close(f"bad frame: {error}")
+            self.close(f"bad frame: {error}", torn=True)
 
     def push(self, frames: list[bytes]) -> None:
         """Append frames; they are written by the next `write`."""
         self._frames += frames
         self.size += sum(map(len, frames))
 
-    def write(self) -> int:
-        """Write what the kernel takes now; return how many bytes that was."""
+    def write(self) -> None:
+        """Write what the kernel takes now."""
         frames = self._frames
         if not frames or self.fd < 0 or self._ended:
-            return 0
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
+            return
+        data = frames[0] if len(frames) == 1 else b"".join(self._first())
         try:
             sent = os.write(
                 self.fd, memoryview(data)[self._offset :] if self._offset else data
@@ -135,18 +144,33 @@ class Link:
             sent = 0
         except OSError as error:
             self.close(f"broken: {error.strerror}")
-            return 0
+            return
         self.size -= sent
+        self._reactor.counters.bus_bytes += sent
         left = self._offset + sent
-        if left == len(data):
-            frames.clear()
-            left = 0
-        else:
-            while left >= len(frames[0]):
-                left -= len(frames.popleft())
+        while frames and left >= len(frames[0]):
+            left -= len(frames.popleft())
         self._offset = left
-        self._reactor.watch(self.fd, self, _IN | _OUT if frames else _IN)
-        return sent
+        if self.blocked != bool(frames):
+            self.blocked = bool(frames)
+            self._reactor.watch(self.fd, self, _IN | _OUT if frames else _IN)
+
+    def _first(self) -> Iterable[bytes]:
+        """Return the frames of the next write.
+
+        Not all of a backlog: joining megabytes for a peer that takes a few hundred
+        kilobytes at a time would cost us what it costs the peer.
+        """
+        if self.size <= _WRITE:
+            return self._frames
+        first: list[bytes] = []
+        size = -self._offset
+        for frame in self._frames:
+            first.append(frame)
+            size += len(frame)
+            if size >= _WRITE:
+                break
+        return first
 
     def unsent(self) -> list[bytes]:
         """Take back the frames that the peer has not got whole."""
@@ -159,7 +183,6 @@ class Link:
         """End our writing; return what was not sent. The peer's bytes are still read
         until it ends its side too."""
         self._ended = True
-        self.open = False
         handle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, self.fd)
         try:
             handle.shutdown(socket.SHUT_WR)
@@ -170,7 +193,7 @@ class Link:
         self._reactor.watch(self.fd, self, _IN)
         return self.unsent()
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, torn: bool = False) -> None:
         """Close the socket and tell the mesh."""
         if self.fd < 0:
             return
@@ -178,4 +201,4 @@ class Link:
         os.close(self.fd)
         self.fd = -1
         self.open = False
-        self._receiver.lost(self, reason)
+        self._receiver.lost(self, reason, torn)

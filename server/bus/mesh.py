@@ -7,6 +7,7 @@ is lost between workers that run, and the death and return of one never touches 
 the others say to each other.
 """
 
+import os
 from collections.abc import Callable
 from typing import cast
 
@@ -27,6 +28,10 @@ from hubbub.server.stats.interest import Interest
 
 _FRAME_ROOM = 4096
 """Bytes that a bus frame may be longer than the longest message."""
+_GROWTH = 6
+"""How much longer a message may become between its client and the bus: `[false]` in
+MessagePack has one byte a value, in JSON six."""
+_MOST_MISSED = 1 << 48
 _KINDS = frozenset(Kind)
 
 
@@ -90,7 +95,7 @@ class Mesh:
     ) -> None:
         self._hello = encode(HELLO, slot, generation, cluster)
         self._cluster = cluster
-        self._most_frame = most_message + _FRAME_ROOM
+        self._most_frame = _GROWTH * most_message + _FRAME_ROOM
         self._limit = limit
         self._reactor = reactor
         self._counters = reactor.counters
@@ -101,8 +106,8 @@ class Mesh:
         self._peers = {s: Peer(s) for s in range(interest.slots) if s != slot}
         self._bits = [(interest.offset(s), self._peers[s]) for s in self._peers]
         self._touched: list[Peer] = []
-        self._ending: dict[int, Link] = {}
-        """Links that we have cut and still read, by slot."""
+        self._ending: set[Link] = set()
+        """Links that we have cut and still read."""
 
     # Sending
 
@@ -134,9 +139,10 @@ class Mesh:
 
     def _send(self, peer: Peer, frames: list[bytes]) -> None:
         link = peer.link
-        if link is not None and link.open:
+        if link is not None and link.open and link.greeted:
             link.push(frames)
-            self._counters.bus_bytes += link.write()
+            if not link.blocked:
+                link.write()
             generation = self._interest.generation(peer.slot)
             if link.fd >= 0 or generation == link.generation:
                 # If it broke under this write, `lost` has counted the frames.
@@ -151,9 +157,8 @@ class Mesh:
         if not generation:
             return
         size = sum(map(len, frames))
-        if peer.missed.frames or peer.size + size > self._limit:
-            # No hole in the middle: from the first frame that does not fit on,
-            # all are missed until the peer can be told.
+        if peer.size + size > self._limit:
+            # No hole in the middle: the gap is told first, then comes the queue.
             self._miss(peer, peer.queue + frames)
             peer.queue = []
             peer.size = 0
@@ -169,7 +174,7 @@ class Mesh:
     def _cut(self, peer: Peer, link: Link) -> None:
         missed = self._miss(peer, link.cut())
         peer.link = None
-        self._ending[link.slot] = link
+        self._ending.add(link)
         self._lost(link.slot, link.generation, "over its limit", missed)
 
     # Links
@@ -177,33 +182,39 @@ class Mesh:
     def connect(self, slot: int, generation: int, fd: int) -> None:
         """Take a fresh socket to the worker of `slot` and `generation`."""
         peer = self._peers[slot]
+        if generation < peer.generation:
+            # Its successor has been seen in the interest table already, and what
+            # waits is for that one.
+            os.close(fd)
+            return
         if generation != peer.generation:
             peer.turn_to(generation)
         if peer.link is not None:
             # The other end has cut it; we have not read that far yet.
             self._miss(peer, peer.link.cut())
-            self._ending[slot] = peer.link
+            self._ending.add(peer.link)
         peer.link = Link(fd, slot, generation, self._reactor, self, self._most_frame)
-        if slot not in self._ending:
-            self._greet(peer.link)
+        self._greet(peer.link)
 
     def _greet(self, link: Link) -> None:
         """Say hello: from here on the peer sends on this link.
 
-        Not before the last link from it has been read to its end: order is per
+        Not before the last links from it have been read to their end: order is per
         publisher, whatever happens to links.
         """
+        if any(_same_peer(link, other) for other in self._ending):
+            return
+        link.greeted = True
         link.push([self._hello])
-        self._counters.bus_bytes += link.write()
+        link.write()
+        if link.open:
+            self._begin(link)
 
     def gone(self, slot: int, generation: int) -> None:
         """That worker has ended: nothing waits for it any more."""
         peer = self._peers[slot]
         if peer.generation == generation:
             peer.turn_to(0)
-        ending = self._ending.get(slot)
-        if ending is not None and ending.generation == generation:
-            ending.close("its worker is gone")
 
     def receive(self, link: Link, kind: int, fields: Body) -> None:
         """Take one frame of a peer.
@@ -219,14 +230,16 @@ class Mesh:
         elif kind == HELLO and not link.open:
             if fields != [link.slot, link.generation, self._cluster]:
                 raise BusError("hello of a stranger")
-            self._open(link)
+            link.open = True
+            if link.greeted:
+                self._begin(link)
         elif kind == GAP and link.open:
             self._gap(fields)
         else:
             raise BusError("frame out of place")
 
-    def _open(self, link: Link) -> None:
-        link.open = True
+    def _begin(self, link: Link) -> None:
+        """Send what has waited for `link`."""
         peer = self._peers[link.slot]
         if peer.link is not link:
             return
@@ -243,6 +256,8 @@ class Mesh:
     def _gap(self, fields: Body) -> None:
         count, rooms = fields
         assert isinstance(count, int)
+        if not 0 <= count < _MOST_MISSED:
+            raise BusError("impossible count of frames")
         self._counters.bus_gaps += count
         if isinstance(rooms, list):
             names = [str(room) for room in rooms]
@@ -251,8 +266,12 @@ class Mesh:
         for name in names:
             self._tell_gap(name)
 
-    def lost(self, link: Link, reason: str) -> None:
+    def lost(self, link: Link, reason: str, torn: bool = False) -> None:
         """A link is closed: count what it did not carry, ask for another."""
+        if torn:
+            # Nobody knows what came after the bad frame, nor for whom.
+            for name in list(self._hub.rooms):
+                self._tell_gap(name)
         peer = self._peers[link.slot]
         missed = 0
         if peer.generation == link.generation:
@@ -260,7 +279,11 @@ class Mesh:
         if peer.link is link:
             peer.link = None
             self._lost(link.slot, link.generation, reason, missed)
-        elif self._ending.get(link.slot) is link:
-            del self._ending[link.slot]
-            if peer.link is not None:
+        elif link in self._ending:
+            self._ending.discard(link)
+            if peer.link is not None and not peer.link.greeted:
                 self._greet(peer.link)
+
+
+def _same_peer(link: Link, other: Link) -> bool:
+    return (link.slot, link.generation) == (other.slot, other.generation)
