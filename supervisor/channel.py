@@ -5,6 +5,7 @@ file says that the other process is gone. What the other side does not read wait
 bounded; the owner of a channel that overflows has a process that does not listen.
 """
 
+import errno
 import json
 import os
 import socket
@@ -94,9 +95,12 @@ class Channel:
             except ConnectionError:
                 self._drop()
                 break
-            except OSError:
-                # Too many descriptors in flight (ETOOMANYREFS), say: what was said to
-                # the other side has a hole now.
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:
+                    # A big cluster starts: too many descriptors are in flight, until
+                    # the workers have read. The loop turns fast meanwhile.
+                    break
+                # What was said to the other side has a hole now.
                 self._jammed = True
                 self._drop()
                 break

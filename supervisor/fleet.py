@@ -237,7 +237,7 @@ class Fleet:
             case {"type": "link_lost", "slot": int(index), "generation": int(number)}:
                 peer = Identity(index, number)
                 news = self._mesh.lost(identity, peer, self._now)
-                if news is not None:
+                if news is not None and not self.stopping:
                     self._chronicle.link_lost(process, peer, message, news)
             case _:
                 raise Nonsense(f"a message of type {message.get('type')!r:.40}")

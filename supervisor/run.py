@@ -27,6 +27,8 @@ from hubbub.supervisor.zygote import ENTRY
 
 TICK: Final = 0.25
 """Longest time between two looks at the deadlines, seconds."""
+SPARE: Final = 64
+"""Descriptors that a worker keeps for other things than connections."""
 FAULTS: Final = ("block", "raise", "exit")
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -144,6 +146,7 @@ class Supervisor:
             run_dir=str(self._rundir.path),
             workers=self._workers,
             open_files=limit,
+            connections_each=settings.limits.connections or limit - SPARE,
         )
         self._journal.write(
             "supervisor_start", pid=os.getpid(), url=self._url, version=__version__

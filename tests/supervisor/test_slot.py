@@ -335,9 +335,7 @@ class SlotMachine(RuleBasedStateMachine):
     ) -> None:
         worker = data.draw(st.sampled_from(self.slot.workers))
         legal = [event for (state, event) in TRANSITIONS if state is worker.state]
-        if self.slot.successor or worker is not self.slot.incumbent:
-            legal = [event for event in legal if event is not Event.RENEW]
-        if not self.slot.wanted:
+        if self.slot.successor or not self.slot.wanted:
             legal = [event for event in legal if event is not Event.RENEW]
         event = data.draw(st.sampled_from(legal))
         generation = None if event is Event.RENEW else worker.generation
