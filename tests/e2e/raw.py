@@ -3,12 +3,13 @@
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.e2e.conftest import Cluster
+from tests.e2e.conftest import Cluster, wait_for
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN = 0x80
@@ -264,17 +265,42 @@ class Served(NamedTuple):
     def worker(self) -> dict[str, Any]:
         return self.cluster.worker(0)
 
+    def private(self) -> int:
+        """Return the worker's private bytes as it has published them since now."""
+        begun = time.monotonic()
+
+        def fresh() -> dict[str, Any] | None:
+            asked = time.monotonic()
+            worker = self.worker()
+            late = asked - worker["heartbeat_age_ms"] / 1000
+            return worker if late > begun else None
+
+        size: int = wait_for(fresh)["memory"]["private"]
+        return size
+
+    def peak(self) -> int:
+        """Return the most bytes that the worker has ever had in memory."""
+        status = Path(f"/proc/{self.worker()['pid']}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) * 1024
+
 
 @contextmanager
 def serving(folder: Path, *args: str) -> Iterator[Served]:
-    """Run a cluster of one worker; check at the end that nothing befell it."""
+    """Run a cluster of one worker; check at the end that nothing is left in it."""
     cluster = Cluster(folder)
     try:
         cluster.start("--workers", "1", *args)
         lobby = Neighbours(cluster)
         yield Served(cluster, lobby)
+        wait_for(lambda: cluster.worker(0)["connections"] == 2)
         worker = cluster.worker(0)
         assert (worker["generation"], worker["errors"]) == (1, 0)
+        assert (worker["rooms"], worker["outbox_bytes"]) == (1, 0)
+        with native(cluster.port) as session:
+            # Nobody who has gone is still a member.
+            assert session.ask(type="join", id=1, room="lobby")["members"] == 3
         lobby.end()
     finally:
         cluster.end()
