@@ -90,10 +90,13 @@ class Fanout:
         elif not rooms:
             return False
         self._waiting = []
-        for index, room in enumerate(rooms):
+        for served, room in enumerate(rooms, 1):
             if not self._serve_room(room, deadline):
                 # The others go first next time: one huge room delays nobody twice.
-                self._waiting = [*rooms[index + 1 :], room]
+                self._waiting = [*rooms[served:], room]
+                break
+            if monotonic() >= deadline:
+                self._waiting = rooms[served:]
                 break
         return bool(self._waiting)
 

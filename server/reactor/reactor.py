@@ -96,6 +96,8 @@ class Reactor:
         self.now = monotonic()
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
+        self._rest: list[tuple[int, int]] = []
+        """Events of a batch that was broken off because rooms were full."""
         self._ended: list[int] = []
         self._emptied = trio.Event()
         self._report = report
@@ -126,34 +128,42 @@ class Reactor:
         deadline = now + BUDGET
         connections, flush = self.connections, self._flush
         while True:
-            events = [] if flush.full else self._epoll.poll(0, _BATCH)
-            for fd, mask in events:
+            events: list[tuple[int, int]] = []
+            if not flush.full:
+                events = self._rest or self._epoll.poll(0, _BATCH)
+                self._rest = []
+            for at, (fd, mask) in enumerate(events, 1):
                 connection = connections.get(fd)
                 if connection is None:
                     source = self._sources.get(fd)
-                    if source is not None:
-                        source.ready(mask)
-                        if flush.full:
-                            break
-                    continue
-                try:
-                    if mask & ~_OUT:
-                        self._readable(connection)
-                    if mask & _OUT:
-                        self._writable(connection)
-                except MemoryError:
-                    raise
-                except Exception as error:
-                    self._fault(connection, error)
+                    if source is None:
+                        continue
+                    source.ready(mask)
+                else:
+                    try:
+                        if mask & ~_OUT:
+                            self._readable(connection)
+                        if mask & _OUT:
+                            self._writable(connection)
+                    except MemoryError:
+                        raise
+                    except Exception as error:
+                        self._fault(connection, error)
                 if flush.full:
+                    # Those who were not reached are next. Were the kernel asked
+                    # anew, the same few could be first for ever.
+                    self._rest = events[at:]
                     break
-            more = flush.flush(deadline)
+            # However long reading took: what is gathered must get out, too.
+            more = flush.flush(max(deadline, monotonic() + BUDGET / 2))
             self.close_numbers()
             if not events or monotonic() >= deadline:
-                return more
+                return more or bool(self._rest)
 
     def close_numbers(self) -> None:
         """Give the numbers of ended sockets back; only between batches of events."""
+        if self._rest:
+            return
         for fd in self._ended:
             os.close(fd)
         self._ended.clear()
@@ -221,9 +231,17 @@ class Reactor:
         """A bug met one connection: it ends, nobody else notices."""
         self.counters.errors += 1
         self._report(error)
-        if c.phase == Phase.OPEN:
-            self.close(c, Close.INTERNAL)
-        else:
+        try:
+            if c.phase == Phase.OPEN:
+                self.close(c, Close.INTERNAL)
+            else:
+                self.drop(c)
+        except MemoryError:
+            raise
+        except Exception as second:
+            # Its memberships cannot be ended; as it is, nothing reaches it any more.
+            self._report(second)
+            c.phase = Phase.CLOSING
             self.drop(c)
 
     # Writing
