@@ -111,3 +111,17 @@ class Settings:
     drain: Drain = field(default_factory=Drain)
     watchdog: Watchdog = field(default_factory=Watchdog)
     restarts: Restarts = field(default_factory=Restarts)
+
+
+SPARE_FILES = 64
+"""Descriptors a worker keeps back: links, logs, answering 503 to who is too many."""
+
+
+def most_connections(limits: Limits, open_files: int) -> int:
+    """Return how many connections one worker serves.
+
+    Args:
+        limits: the settings.
+        open_files: the limit of open files of each process (RLIMIT_NOFILE).
+    """
+    return limits.connections or max(1, open_files - SPARE_FILES)

@@ -36,10 +36,8 @@ from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.layout import State
 from hubbub.server.stats.scoreboard import Scoreboard
 from hubbub.server.websocket.reader import RequestReader
-from hubbub.settings import Settings
+from hubbub.settings import SPARE_FILES, Settings, most_connections
 
-_SPARE_FDS = 64
-"""Descriptors kept back for links, logs and for answering 503."""
 _CHANNEL_MESSAGE = 65536
 _ORPHAN_GRACE = 1.0
 """Seconds from the supervisor's death to ours: with the exit it must be under 2."""
@@ -85,9 +83,8 @@ class Worker:
         self._hub = Hub()
         self._exit_code = int(Exit.CLEAN)
         self._serial = 0
-        most = settings.limits.connections or (
-            resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FDS
-        )
+        open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        most = most_connections(settings.limits, open_files)
         self._reactor = Reactor(settings.limits, self._counters, self._report)
         self._mesh = Mesh(
             spec.slot,
@@ -124,7 +121,7 @@ class Worker:
             self._board,
             self._record,
             self._reactor,
-            most + _SPARE_FDS // 2,
+            most + SPARE_FILES // 2,
             self._adopt,
         )
         self._sweep = Sweep(self._reactor, self._sessions, settings)

@@ -16,9 +16,9 @@ from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.scoreboard import Scoreboard
 from hubbub.settings import Settings
 from hubbub.supervisor import restarts
-from hubbub.supervisor.census import Census
 from hubbub.supervisor.channel import Message, Nonsense
 from hubbub.supervisor.chronicle import Chronicle
+from hubbub.supervisor.gauges import Gauges
 from hubbub.supervisor.journal import Journal
 from hubbub.supervisor.link import Identity, Mesh, Pair
 from hubbub.supervisor.log import Log
@@ -73,7 +73,7 @@ class Fleet:
         self._mesh = Mesh()
         self._now = 0.0
         self.slots = [Slot(index, settings.restarts) for index in range(count)]
-        self.census = Census(self.slots, shared.scoreboard)
+        self.gauges = Gauges(self.slots, shared.scoreboard)
         self.processes: dict[Identity, Process] = {}
         self.announced = False
         """Whether every slot once had a ready worker."""
@@ -138,10 +138,10 @@ class Fleet:
         """
         self._now = now
         self.reap(now)
-        pulses = self.census.pulses(self.processes)
+        pulses = self.gauges.pulses(self.processes)
         for pulse, event in self._judge.judge(now, lateness, pulses):
             self._late(pulse, event)
-        self.census.sample(now)
+        self.gauges.sample(now)
         self.spawner.tick(now)
         if self.spawner.ready:
             for slot in self.slots:

@@ -14,7 +14,7 @@ from hubbub import __version__
 from hubbub.codes import Exit
 from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.scoreboard import Scoreboard
-from hubbub.settings import Settings
+from hubbub.settings import Settings, most_connections
 from hubbub.supervisor import journal, listener, rundir
 from hubbub.supervisor.control import Answer, Control, Request
 from hubbub.supervisor.dashboard.snapshot import Cluster, snapshot
@@ -146,6 +146,7 @@ class Supervisor:
             run_dir=str(self._rundir.path),
             workers=self._workers,
             open_files=limit,
+            most_connections=self._workers * most_connections(settings.limits, limit),
             connections_each=settings.limits.connections or limit - SPARE,
         )
         self._journal.write(
@@ -234,7 +235,7 @@ class Supervisor:
             journal_lost=self._journal.lost,
         )
         pids = {who: process.pid for who, process in fleet.processes.items()}
-        readings, cpu = fleet.census.readings(), fleet.census.cpu_percent
+        readings, cpu = fleet.gauges.readings(), fleet.gauges.cpu_percent
         return snapshot(cluster, self._settings, fleet.slots, pids, readings, cpu)
 
     def _fault(self, request: Request) -> Answer:

@@ -1,42 +1,42 @@
 """The run directory: where a cluster keeps its control socket and its journal.
 
 A cluster holds a POSIX lock on the file `hubbub.lock` in its directory for as long as
-its supervisor lives. Such a lock dies with the process, even by SIGKILL, and a forked
-child does not inherit it, so it is the one honest sign of a living cluster; pid files
-are never believed. (The price: the lock is lost if this process ever closes another
-descriptor of that file. Nobody else here opens it.)
+its supervisor lives (see `folder`); pid files are never believed.
 
 Whatever is taken over or removed was first opened without following symlinks, belongs
 to this user and is closed to everybody else; only names of our own are unlinked.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
-import stat
-import struct
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from hubbub.supervisor import journal
+from hubbub.supervisor.folder import (
+    LOCK,
+    SAFELY,
+    exists,
+    locked,
+    locked_by,
+    open_folder,
+    take_lock,
+)
 from hubbub.supervisor.refusal import Refusal
 
-LOCK: Final = "hubbub.lock"
 CONTROL: Final = "control.sock"
 FACTS: Final = "cluster.json"
 NAMES: Final = (CONTROL, journal.NAME, journal.OLD, FACTS, FACTS + ".new")
 """Every name a cluster uses, but the lock, which is removed last."""
 
+_SIGN: Final = ".at"
+"""Suffix of files in the default root that name a run directory elsewhere."""
+
 PATH_LIMIT: Final = 107
 """Longest path of a Unix socket, bytes (sun_path less its NUL)."""
-
-# Non-blocking: a fifo of that name must not stop us.
-_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class NotRunning(Exception):
@@ -54,6 +54,7 @@ class RunDir:
         self._folder = folder
         self._lock = lock
         self._made = made
+        self._sign: Path | None = None
         self.predecessor_ports: set[int] = set()
         """Ports of clusters that were killed and whose files were removed."""
 
@@ -65,7 +66,7 @@ class RunDir:
     def publish(self, facts: dict[str, object]) -> None:
         """Write `cluster.json`: who holds the directory, for people and `find`."""
         text = json.dumps({**facts, "made": self._made}) + "\n"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFELY
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | SAFELY
         fd = os.open(FACTS + ".new", flags, 0o600, dir_fd=self._folder)
         with os.fdopen(fd, "w") as file:
             file.write(text)
@@ -84,9 +85,23 @@ class RunDir:
         os.close(self._folder)
         os.close(self._lock)
         root = default_root()
-        if self.path.parent == root:
-            with contextlib.suppress(OSError, Refusal), _locked(root, patience=0.0):
-                os.rmdir(root)  # refuses while another cluster is in it
+        with contextlib.suppress(OSError, Refusal), locked(root, patience=0.0):
+            if self._sign is not None:
+                self._sign.unlink()
+            os.rmdir(root)  # refuses while another cluster is in it
+
+    def put_sign(self, root: Path) -> None:
+        """Leave word in the default root of where this cluster is.
+
+        It only serves to be found: a root that cannot be used is no reason not to
+        run.
+        """
+        sign = root / (secrets.token_hex(4) + _SIGN)
+        with contextlib.suppress(OSError):
+            fd = os.open(sign, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(os.fsencode(self.path))
+            self._sign = sign
 
 
 def default_root() -> Path:
@@ -109,10 +124,17 @@ def take(configured: str) -> RunDir:
         Refusal: it is taken, unsafe, or cannot be made; says which.
     """
     try:
-        if configured:
-            return _take_named(Path(os.path.abspath(configured)))
         root = default_root()
-        with _locked(root):
+        if configured:
+            path, ports = Path(os.path.abspath(configured)), set[int]()
+            with contextlib.suppress(OSError, Refusal), locked(root):
+                ports = _clear_siblings(root)
+            rundir = _take_named(path)
+            rundir.predecessor_ports |= ports
+            with contextlib.suppress(OSError, Refusal), locked(root):
+                rundir.put_sign(root)
+            return rundir
+        with locked(root):
             ports = _clear_siblings(root)
             rundir = _take_named(root / secrets.token_hex(4))
             rundir.predecessor_ports |= ports
@@ -129,7 +151,7 @@ def find(run_dir: str | None = None) -> Path:
 
     Args:
         run_dir: where to look; without it HUBBUB_RUN_DIR, without that the most
-            recent living cluster in the default root.
+            recent living cluster of this user, wherever its run directory is.
 
     Raises:
         NotRunning: there is none.
@@ -143,8 +165,9 @@ def find(run_dir: str | None = None) -> Path:
     living = []
     with contextlib.suppress(OSError, Refusal):
         root = default_root()
-        os.close(_open_folder(root))
-        for path in root.iterdir():
+        os.close(open_folder(root))
+        for entry in root.iterdir():
+            path = _signed(entry) or entry
             if holder(path) is not None:
                 living.append(((path / LOCK).lstat().st_mtime, path))
     if not living:
@@ -155,17 +178,17 @@ def find(run_dir: str | None = None) -> Path:
 def holder(path: Path) -> int | None:
     """Return the pid of the cluster that lives in `path`; None: none does."""
     try:
-        folder = _open_folder(path)
+        folder = open_folder(path)
     except (OSError, Refusal):
         return None
     try:
-        lock = os.open(LOCK, os.O_RDONLY | _SAFELY, dir_fd=folder)
+        lock = os.open(LOCK, os.O_RDONLY | SAFELY, dir_fd=folder)
     except OSError:
         return None
     finally:
         os.close(folder)
     try:
-        return _locked_by(lock)
+        return locked_by(lock)
     finally:
         os.close(lock)
 
@@ -181,9 +204,9 @@ def _take_named(path: Path) -> RunDir:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
         made = True
-    folder = _open_folder(path)
+    folder = open_folder(path)
     try:
-        lock, fresh = _take_lock(folder)
+        lock, fresh = take_lock(folder)
         if lock is None:
             raise Refusal(
                 f"the run directory {path} is taken by a running cluster"
@@ -203,113 +226,53 @@ def _take_named(path: Path) -> RunDir:
     return rundir
 
 
-def _open_folder(path: Path) -> int:
-    """Open a directory that is real, ours and closed to everybody else."""
-    if path.is_symlink():
-        raise Refusal(f"{path} is a symbolic link, not a directory")
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _SAFELY)
-    facts = os.fstat(fd)
-    if facts.st_uid == os.geteuid() and not facts.st_mode & 0o077:
-        return fd
-    os.close(fd)
-    if facts.st_uid != os.geteuid():
-        raise Refusal(f"the directory {path} belongs to another user")
-    mode = stat.S_IMODE(facts.st_mode)
-    raise Refusal(
-        f"the directory {path} is open to other users (mode {mode:04o}); chmod 700 it"
-    )
-
-
-def _take_lock(folder: int) -> tuple[int | None, bool]:
-    """Return the lock's descriptor (None: a living cluster has it), is it new."""
-    while True:
-        fresh = True
-        flags = os.O_RDWR | _SAFELY
-        try:
-            lock = os.open(LOCK, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
-        except FileExistsError:
-            fresh = False
-            try:
-                lock = os.open(LOCK, flags, dir_fd=folder)
-            except FileNotFoundError:  # its holder left between the two lines
-                continue
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return None, False
-        # Its holder may have removed it between open and lock: then it is no lock.
-        with contextlib.suppress(FileNotFoundError):
-            there = os.stat(LOCK, dir_fd=folder, follow_symlinks=False)
-            if os.path.samestat(there, os.fstat(lock)):
-                return lock, fresh
-        os.close(lock)
-
-
-def _locked_by(fd: int) -> int | None:
-    """Return who holds a lock on this file, without touching it."""
-    # struct flock of 64-bit Linux: type, whence, start, length, pid.
-    question = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    kind, _, _, _, pid = struct.unpack(
-        "hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, question)
-    )
-    return None if kind == fcntl.F_UNLCK else int(pid)
-
-
-@contextlib.contextmanager
-def _locked(root: Path, patience: float = 3.0) -> Iterator[None]:
-    """Hold the default root, so that nobody clears what another is making.
-
-    A lock on the directory itself leaves no file behind; it is held for milliseconds.
-    """
-    deadline = time.monotonic() + patience
-    while (folder := _lock_root(root)) is None:
-        if time.monotonic() >= deadline:
-            raise Refusal(f"the directory {root} is held by another start")
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        os.close(folder)
-
-
-def _lock_root(root: Path) -> int | None:
-    """Make and lock the default root; None: somebody else was quicker."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(root, 0o700)
-    folder = _open_folder(root)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.stat(root), os.fstat(folder)):
-            return folder
-    except (BlockingIOError, FileNotFoundError):  # held, or just removed
-        pass
-    os.close(folder)
-    return None
-
-
 def _clear_siblings(root: Path) -> set[int]:
     """Remove what killed clusters left in the default root; return their ports."""
     ports: set[int] = set()
-    for path in root.iterdir():
-        try:
-            folder = _open_folder(path)
-        except (OSError, Refusal):
-            continue
-        try:
-            if not _exists(LOCK, folder):
+    for entry in root.iterdir():
+        path = _signed(entry)
+        ports |= _clear_killed(path or entry, named=path is not None)
+        if path is not None and holder(path) is None:
+            entry.unlink()
+    return ports
+
+
+def _signed(entry: Path) -> Path | None:
+    """Return the run directory that a sign in the default root names."""
+    if entry.suffix != _SIGN:
+        return None
+    with contextlib.suppress(OSError):
+        fd = os.open(entry, os.O_RDONLY | SAFELY)
+        with os.fdopen(fd, "rb") as file:
+            path = Path(os.fsdecode(file.read(4096)))
+        return path if path.is_absolute() else None
+    return None
+
+
+def _clear_killed(path: Path, named: bool) -> set[int]:
+    """Remove what a killed cluster left in `path`; return its port."""
+    ports: set[int] = set()
+    try:
+        folder = open_folder(path)
+    except (OSError, Refusal):
+        return ports
+    try:
+        if not exists(LOCK, folder):
+            if not named:
                 os.rmdir(path)  # refuses unless it is empty
-                continue
-            lock, _ = _take_lock(folder)
-            if lock is not None:
-                ports |= _clear(path, folder, _facts(folder))
-                os.unlink(LOCK, dir_fd=folder)
-                os.close(lock)
+            return ports
+        lock, _ = take_lock(folder)
+        if lock is not None:
+            facts = _facts(folder)
+            ports = _clear(path, folder, facts)
+            os.unlink(LOCK, dir_fd=folder)
+            os.close(lock)
+            if not named or facts.get("made") is True:
                 os.rmdir(path)
-        except OSError:
-            continue  # not empty, or half removed: nothing of ours is in the way
-        finally:
-            os.close(folder)
+    except OSError:
+        pass  # not empty, or half removed: nothing of ours is in the way
+    finally:
+        os.close(folder)
     return ports
 
 
@@ -329,20 +292,13 @@ def _remove(folder: int) -> None:
 
 def _present(folder: int) -> str | None:
     """Return a name of ours that is in a directory we have not used before."""
-    return next((name for name in NAMES if _exists(name, folder)), None)
-
-
-def _exists(name: str, folder: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return True
-    return False
+    return next((name for name in NAMES if exists(name, folder)), None)
 
 
 def _facts(folder: int) -> dict[str, object]:
     """Read `cluster.json`; an unreadable one says nothing."""
     try:
-        fd = os.open(FACTS, os.O_RDONLY | _SAFELY, dir_fd=folder)
+        fd = os.open(FACTS, os.O_RDONLY | SAFELY, dir_fd=folder)
         with os.fdopen(fd, "rb") as file:
             facts = json.loads(file.read(64 * 1024))
     except (OSError, ValueError):

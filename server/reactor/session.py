@@ -245,6 +245,7 @@ class Sessions:
                 continue
             self._counters.messages_in += 1
             if opcode != expected:
+                self._counters.protocol_errors += 1
                 self._reactor.close(c, Close.UNSUPPORTED_DATA)
                 return
             try:

@@ -43,7 +43,12 @@ class Cluster:
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HUBBUB_")}
-        return kept | {"XDG_STATE_HOME": str(self.state)}
+        runtime = self.log.parent / "runtime"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        return kept | {
+            "XDG_STATE_HOME": str(self.state),
+            "XDG_RUNTIME_DIR": str(runtime),
+        }
 
     def start(self, *args: str, port: int = 0, wait: bool = True) -> "Cluster":
         with self.log.open("ab") as log:

@@ -100,3 +100,30 @@ def test_stop_ends_the_cluster(cluster: Cluster) -> None:
     again = cluster.run("stop")
     assert again.returncode != 0
     assert len(again.stderr.splitlines()) == 1
+
+
+def test_commands_find_the_cluster_wherever_its_run_directory_is(
+    cluster: Cluster,
+) -> None:
+    cluster.start("--workers", "1")
+    bare = cluster.environment()
+    assert "HUBBUB_RUN_DIR" not in bare
+
+    def status() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [COMMAND, "status", "--json"],
+            env=bare,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert str(cluster.run_dir) in status().stdout
+    cluster.send_signal(signal.SIGKILL)
+    cluster.wait()
+    assert status().returncode == 1
+    cluster.start("--workers", "1", port=cluster.port)
+    assert str(cluster.run_dir) in status().stdout
+    cluster.send_signal(signal.SIGTERM)
+    assert cluster.wait() == 0
+    assert not list((cluster.log.parent / "runtime").iterdir())

@@ -8,7 +8,7 @@ import pytest
 from hubbub.server.stats.layout import State as Said
 from hubbub.server.stats.scoreboard import Scoreboard
 from hubbub.settings import Restarts
-from hubbub.supervisor.census import Census
+from hubbub.supervisor.gauges import Gauges
 from hubbub.supervisor.link import Identity
 from hubbub.supervisor.slot import Event, Slot
 
@@ -36,28 +36,28 @@ def publish(board: Scoreboard, generation: int, **values: int) -> None:
 def test_reading_of_an_earlier_generation_is_nobodys(
     board: Scoreboard, slot: Slot
 ) -> None:
-    census = Census([slot], board)
-    assert census.readings() == {}
+    gauges = Gauges([slot], board)
+    assert gauges.readings() == {}
     publish(board, 3, heartbeat=5)  # same parity, another worker
-    assert census.readings() == {}
-    assert census.heartbeat(0, 1) == 0.0
+    assert gauges.readings() == {}
+    assert gauges.heartbeat(0, 1) == 0.0
     publish(board, 1, heartbeat=2_500_000_000)
-    assert census.readings()[Identity(0, 1)]["generation"] == 1
-    assert census.heartbeat(0, 1) == 2.5
+    assert gauges.readings()[Identity(0, 1)]["generation"] == 1
+    assert gauges.heartbeat(0, 1) == 2.5
 
 
 def test_cpu_percent_is_the_difference_of_two_samples(
     board: Scoreboard, slot: Slot
 ) -> None:
-    census = Census([slot], board)
+    gauges = Gauges([slot], board)
     who = Identity(0, 1)
     publish(board, 1, cpu=1_000_000_000)
-    census.sample(10.0)
-    assert census.cpu_percent == {}
+    gauges.sample(10.0)
+    assert gauges.cpu_percent == {}
     publish(board, 1, cpu=2_000_000_000)
-    census.sample(10.9)  # too early
-    assert census.cpu_percent == {}
-    census.sample(12.0)
-    assert census.cpu_percent == {who: pytest.approx(50.0)}
-    census.sample(13.0)
-    assert census.cpu_percent == {who: 0.0}
+    gauges.sample(10.9)  # too early
+    assert gauges.cpu_percent == {}
+    gauges.sample(12.0)
+    assert gauges.cpu_percent == {who: pytest.approx(50.0)}
+    gauges.sample(13.0)
+    assert gauges.cpu_percent == {who: 0.0}

@@ -17,7 +17,7 @@ SAMPLE: Final = 1.0
 """Time between two readings of the CPU counters, seconds."""
 
 
-class Census:
+class Gauges:
     """Readings of all workers.
 
     Args:
