@@ -6,7 +6,6 @@ after its join: it is marked `late` with the position it joined at. So a join ne
 no flush, and a storm of joins does not break up the batches.
 """
 
-from collections.abc import Collection
 from typing import Protocol
 
 from hubbub.server.dialects.message import Message
@@ -34,9 +33,20 @@ class Batch:
         members: everyone in the room when the batch was taken; some may be gone when
             their turn comes.
         at: how many of `members` have been served.
+        gone: members that left before their turn; nothing here is for them any more.
     """
 
-    __slots__ = ("at", "authors", "late", "members", "messages", "room")
+    __slots__ = (
+        "_due",
+        "_due_from",
+        "at",
+        "authors",
+        "gone",
+        "late",
+        "members",
+        "messages",
+        "room",
+    )
 
     def __init__(
         self,
@@ -52,16 +62,23 @@ class Batch:
         self.late = late
         self.members = members
         self.at = 0
+        self.gone: set[Member] | None = None
+        self._due: set[Member] | None = None
+        self._due_from = 0
 
     def special(self) -> set[Member]:
         """Return the members that do not get the whole batch."""
         who: set[Member] = {a for a in self.authors if a is not None}
         if self.late:
             who.update(self.late)
+        if self.gone:
+            who.update(self.gone)
         return who
 
     def share(self, member: Member) -> list[Message]:
         """Return the messages of this batch that are for `member`."""
+        if self.gone and member in self.gone:
+            return []
         start = self.late.get(member, 0) if self.late else 0
         authors = self.authors
         return [
@@ -69,6 +86,26 @@ class Batch:
             for index, message in enumerate(self.messages)
             if index >= start and authors[index] is not member
         ]
+
+    def dismiss(self, member: Member) -> list[Message]:
+        """Let a member go; return what it has not been served yet.
+
+        Who is due is a set, made when the first one leaves: in a big room many
+        leave while one batch is served, and looking through all for each would take
+        a millisecond a leave.
+        """
+        if self._due is None or self.gone is None:
+            self._due = set(self.members[self.at :])
+            self.gone = set()
+        else:
+            self._due.difference_update(self.members[self._due_from : self.at])
+        self._due_from = self.at
+        if member not in self._due:
+            return []
+        owed = self.share(member)
+        self._due.discard(member)
+        self.gone.add(member)
+        return owed
 
 
 class Room:
@@ -130,17 +167,9 @@ class Room:
             del members[member]
         else:
             members.remove(member)
-        owed: list[Message] = []
-        batch = self.batch
-        if batch is not None and member in batch.members[batch.at :]:
-            # It has left: the batch must not reach it any more.
-            owed = batch.share(member)
-            batch.members = (
-                *batch.members[: batch.at],
-                *(m for m in batch.members[batch.at :] if m is not member),
-            )
+        owed = self.batch.dismiss(member) if self.batch is not None else []
         if self._pending:
-            owed += self._snapshot().share(member)
+            owed += self._snapshot(()).share(member)
             if self._late is not None:
                 self._late.pop(member, None)
         return owed
@@ -159,16 +188,15 @@ class Room:
         """Return what waits as a batch for everyone who is here now."""
         if not self._pending:
             return None
-        batch = self._snapshot()
+        batch = self._snapshot(tuple(self.members))
         self._pending = self._authors = self._late = None
         return batch
 
-    def _snapshot(self) -> Batch:
-        members: Collection[Member] = self.members
+    def _snapshot(self, members: tuple[Member, ...]) -> Batch:
         return Batch(
             self.name,
             self._pending or [],
             self._authors or [],
             self._late,
-            tuple(members),
+            members,
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from hubbub.server.dialects.message import Kind, Message
-from hubbub.server.rooms.room import Batch, Room
+from hubbub.server.rooms.room import Batch, Member, Room
 
 
 class Person:
@@ -158,19 +158,37 @@ def in_progress(people: list[Person], served: int) -> tuple[Room, Batch]:
     return room, batch
 
 
+def due(batch: Batch) -> dict[Member, list[str]]:
+    """Return what those get who have not been served yet."""
+    return {m: words(batch.share(m)) for m in batch.members[batch.at :]}
+
+
 def test_a_leaver_is_owed_the_batch_in_progress_once(people: list[Person]) -> None:
     room, batch = in_progress(people, served=2)
     say(room, "3")
     assert words(room.remove(people[2])) == ["1", "2", "3"]
     # It must not be served again, nor anybody be skipped for it.
-    assert batch.members[batch.at :] == (people[3],)
+    assert due(batch) == {people[2]: [], people[3]: ["1", "2"]}
+    assert batch.special() == {people[2]}
 
 
 def test_a_leaver_that_was_served_is_owed_only_the_rest(people: list[Person]) -> None:
     room, batch = in_progress(people, served=2)
     say(room, "3")
     assert words(room.remove(people[1])) == ["3"]
-    assert batch.members[batch.at :] == (people[2], people[3])
+    assert due(batch) == {people[2]: ["1", "2"], people[3]: ["1", "2"]}
+    assert batch.special() == set()
+
+
+def test_leavers_of_a_batch_that_goes_on_are_owed_what_they_have_not_got(
+    people: list[Person],
+) -> None:
+    room, batch = in_progress(people, served=0)
+    assert words(room.remove(people[3])) == ["1", "2"]
+    batch.at = 2
+    assert words(room.remove(people[1])) == []
+    assert words(room.remove(people[2])) == ["1", "2"]
+    assert due(batch) == {people[2]: [], people[3]: []}
 
 
 def test_a_leaver_is_owed_its_share_of_the_batch_in_progress() -> None:
@@ -184,7 +202,7 @@ def test_a_leaver_is_owed_its_share_of_the_batch_in_progress() -> None:
     assert words(room.remove(ben)) == ["2", "3"]
     assert words(room.remove(cat)) == ["3"]
     assert words(room.remove(ann)) == ["1", "2", "3"]
-    assert room.batch.members == ()
+    assert due(room.batch) == {ann: [], ben: [], cat: []}
 
 
 def test_a_joiner_has_no_part_in_the_batch_in_progress(people: list[Person]) -> None:
@@ -202,7 +220,9 @@ def test_who_comes_back_during_a_batch_is_not_served_from_it(
     room, batch = in_progress(people, served=0)
     assert words(room.remove(people[3])) == ["1", "2"]
     room.add(people[3])
-    assert people[3] not in batch.members
+    assert words(batch.share(people[3])) == []
+    assert words(room.remove(people[3])) == []
+    room.add(people[3])
     say(room, "3")
     assert words(take(room).share(people[3])) == ["3"]
 
