@@ -5,6 +5,7 @@ browsers fail with 1007: so what a client publishes is checked at entry.
 """
 
 from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -26,24 +27,28 @@ def check_value(value: object, levels: int = MOST_LEVELS) -> None:
         BadData: numbers that are not finite or over 64 bits, keys that are no
             strings, bytes inside a value, other types, too many levels.
     """
+    # A parser makes no subclasses: one look at the exact type is twice as fast.
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return
-    if isinstance(value, int):
-        if not -(1 << 63) <= value < 1 << 64:
+    known: Any = value  # as `kind` says; mypy does not follow it
+    if kind is int:
+        if not -(1 << 63) <= known < 1 << 64:
             raise BadData("integer over 64 bits")
-    elif isinstance(value, float):
-        if not isfinite(value):
+    elif kind is float:
+        if not isfinite(known):
             raise BadData("number that is not finite")
-    elif isinstance(value, list | dict):
+    elif kind is list or kind is dict:
         if not levels:
             raise BadData("too many levels")
-        if isinstance(value, dict):
-            if not all(type(key) is str for key in value):
-                raise BadData("key that is no string")
-            value = list(value.values())
-        for item in value:
-            check_value(item, levels - 1)
+        if kind is dict:
+            for key in known:
+                if type(key) is not str:
+                    raise BadData("key that is no string")
+            known = known.values()
+        for item in known:
+            if type(item) is not str:
+                check_value(item, levels - 1)
     else:
         raise BadData(f"{kind.__name__} has no place in JSON")
 
