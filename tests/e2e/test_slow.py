@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Cluster, wait_for
 from tests.e2e.people import plain
-from tests.e2e.raw import Raw
+from tests.e2e.raw import Raw, join
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ def sleepers() -> Iterator[list[Raw]]:
     made: list[Raw] = []
     yield made
     for one in made:
-        one.close()
+        one.socket.close()
 
 
 def slow_closed(cluster: Cluster) -> dict[str, int]:
@@ -31,7 +31,7 @@ def test_full_outbox_closes_the_slow_member_alone(
     cluster: Cluster, sleepers: list[Raw]
 ) -> None:
     cluster.start("--workers", "1")
-    sleepers += [Raw(cluster.port, PATH, 4096) for _ in range(3)]
+    sleepers += [join(cluster.port, PATH, 4096) for _ in range(3)]
     speaker, listener = (plain(cluster.url(PATH)) for _ in range(2))
     count = 500  # 2 MB: over the outbox and what the kernel takes.
     for number in range(count):
@@ -41,7 +41,7 @@ def test_full_outbox_closes_the_slow_member_alone(
     assert cluster.worker(0)["slow_closed"] == 3
     for sleeper in sleepers:
         # It wakes up in time: what it gets is whole, in order, and ends with 4008.
-        frames = list(sleeper.frames())
+        frames = list(sleeper.read_frames())
         heard = [payload.split(b" ")[0] for opcode, payload in frames if opcode == 1]
         assert heard == [b"%d" % number for number in range(len(heard))]
         assert frames[-1][0] == 8
@@ -54,7 +54,7 @@ def test_unsent_bytes_that_do_not_move_are_slow_too(
     cluster: Cluster, sleepers: list[Raw]
 ) -> None:
     cluster.start("--workers", "1", "--set", "limits.stalled=1s")
-    sleepers.append(Raw(cluster.port, PATH, 4096))
+    sleepers.append(join(cluster.port, PATH, 4096))
     speaker = plain(cluster.url(PATH))
     # Over the kernel's buffers, under the outbox's limit.
     while not cluster.worker(0)["outbox_bytes"]:
@@ -74,8 +74,8 @@ def test_outboxes_of_a_worker_share_one_budget(
         *("--workers", "1", "--set", "limits.outbox=4MiB"),
         *("--set", "limits.outbox_budget=5MiB"),
     )
-    sleepers += [Raw(cluster.port, PATH, 4096) for _ in range(4)]
-    larger = Raw(cluster.port, "/rooms/larger", 4096)
+    sleepers += [join(cluster.port, PATH, 4096) for _ in range(4)]
+    larger = join(cluster.port, "/rooms/larger", 4096)
     sleepers.append(larger)
     speaker, shouter = plain(cluster.url(PATH)), plain(cluster.url("/rooms/larger"))
     listener = plain(cluster.url(PATH))
@@ -87,5 +87,6 @@ def test_outboxes_of_a_worker_share_one_budget(
     closed = slow_closed(cluster)
     assert closed["budget"] >= 1
     assert (closed["outbox"], closed["stalled"]) == (0, 0)
-    assert larger.close_code() == 4008, "the largest goes first"
+    *_, (opcode, payload) = larger.read_frames()
+    assert (opcode, payload[:2]) == (8, (4008).to_bytes(2, "big")), "largest first"
     assert cluster.worker(0)["outbox_bytes"] <= 5 << 20
