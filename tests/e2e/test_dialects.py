@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio_websocket
 
-from tests.e2e.conftest import Cluster
+from tests.e2e.conftest import Cluster, wait_for
 from tests.e2e.people import Native, plain
 
 pytestmark = pytest.mark.slow
@@ -164,13 +164,17 @@ def test_errors_say_what_is_wrong_and_the_connection_lives(cluster: Cluster) -> 
 
 
 def test_empty_rooms_disappear(cluster: Cluster) -> None:
-    before = sum(worker["rooms"] for worker in cluster.status()["workers"])
+    def rooms() -> int:
+        return sum(worker["rooms"] for worker in cluster.status()["workers"])
+
+    before = rooms()
     session = Native(cluster.url("/ws"))
     for number in range(50):
         session.ask("join", room=f"short-lived-{number}")
         session.ask("leave", room=f"short-lived-{number}")
+    session.ask("join", room="left-by-closing")
     session.close()
-    assert sum(worker["rooms"] for worker in cluster.status()["workers"]) <= before
+    wait_for(lambda: rooms() <= before)
 
 
 def test_identify_names_the_worker(cluster: Cluster) -> None:
