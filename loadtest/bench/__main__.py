@@ -36,7 +36,7 @@ def _pin(cpu: int) -> None:
 def _cluster() -> Iterator[tuple[int, int]]:
     """Start a cluster of one worker on the first CPU; give its port and worker pid."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "hubbub.cli"]
+        command = [sys.executable, "-m", "hubbub"]
         run_dir = ["--run-dir", str(Path(folder) / "run")]
         serve = subprocess.Popen(
             [*command, "serve", "--port", "0", "--workers", "1", *run_dir],

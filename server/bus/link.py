@@ -8,11 +8,18 @@ A cut ends only our writing; what the peer has sent is read to its end.
 import os
 import select
 import socket
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, cast
 
-from hubbub.server.bus.wire import Body, BusError, FrameReader, room_of
+from hubbub.server.bus.wire import (
+    GAP,
+    PUBLISH,
+    Body,
+    BusError,
+    FrameReader,
+    decode_frame,
+)
 from hubbub.server.reactor.reactor import Reactor
 
 _READ = 256 * 1024
@@ -27,27 +34,36 @@ class Missed:
 
     Attributes:
         frames: how many.
-        rooms: how many of each room; None once there were too many rooms.
+        rooms: of which rooms; None once there were too many to name.
     """
 
     def __init__(self, most_rooms: int) -> None:
         self.frames = 0
-        self.rooms: Counter[str] | None = Counter()
+        self.rooms: set[str] | None = set()
         self._most = most_rooms
 
     def add(self, frames: Iterable[bytes]) -> int:
-        """Count `frames` that carry messages; return how many those were."""
-        before = self.frames
+        """Count the messages in `frames`; return how many are missed for the first
+        time. A GAP that did not get out is told again, with its own count."""
+        messages = 0
         for frame in frames:
-            room = room_of(frame)
-            if room is None:
-                continue
-            self.frames += 1
-            if self.rooms is not None:
-                self.rooms[room] += 1
-                if len(self.rooms) > self._most:
-                    self.rooms = None
-        return self.frames - before
+            kind, fields = decode_frame(frame)
+            if kind == PUBLISH:
+                messages += 1
+                self._count(1, [str(fields[0])])
+            elif kind == GAP:
+                count, rooms = cast("tuple[int, list[str] | None]", fields)
+                self._count(count, rooms)
+        return messages
+
+    def _count(self, frames: int, rooms: list[str] | None) -> None:
+        self.frames += frames
+        if self.rooms is None or rooms is None:
+            self.rooms = None
+            return
+        self.rooms.update(rooms)
+        if len(self.rooms) > self._most:
+            self.rooms = None
 
 
 class Receiver(Protocol):

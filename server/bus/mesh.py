@@ -246,7 +246,8 @@ class Mesh:
         frames = peer.queue
         if peer.missed.frames:
             rooms = peer.missed.rooms
-            frames = [encode(GAP, peer.missed.frames, rooms and list(rooms)), *frames]
+            named = None if rooms is None else sorted(rooms)
+            frames = [encode(GAP, peer.missed.frames, named), *frames]
         peer.missed = Missed(MOST_ROOMS)
         peer.queue = []
         peer.size = 0

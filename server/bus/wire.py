@@ -65,11 +65,9 @@ def decode_body(kind: int, body: bytes) -> Body:
     return fields
 
 
-def room_of(frame: bytes) -> str | None:
-    """Return the room that an encoded PUBLISH frame is for, None for other frames."""
-    if frame[5] != PUBLISH:
-        return None
-    return str(decode_body(PUBLISH, frame[_HEAD:])[0])
+def decode_frame(frame: bytes) -> tuple[int, Body]:
+    """Return type and fields of one encoded frame of ours."""
+    return frame[5], decode_body(frame[5], frame[_HEAD:])
 
 
 class FrameReader:

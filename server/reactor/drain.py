@@ -3,7 +3,7 @@ once hit nobody."""
 
 import trio
 
-from hubbub.server.reactor.connection import Phase
+from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.reactor import Reactor
 from hubbub.server.websocket.request import Refused
 from hubbub.server.websocket.response import refusal_response
@@ -28,11 +28,20 @@ async def drain(reactor: Reactor, code: int, pace: float, rate: float) -> None:
     size = max(1, int(min(len(table), per_second * _STEP)))
     for start in range(0, len(table), size):
         for connection in table[start : start + size]:
-            if connection.phase == Phase.OPENING:
-                reactor.counters.refused += 1
-                reactor.finish(connection, _AWAY)
-            else:
-                reactor.close(connection, code)
+            try:
+                _end(reactor, connection, code)
+            except MemoryError:
+                raise
+            except Exception as error:
+                reactor.fault(connection, error)
         reactor.close_numbers()
         await trio.sleep(_STEP)
     await reactor.wait_empty()
+
+
+def _end(reactor: Reactor, connection: Connection, code: int) -> None:
+    if connection.phase == Phase.OPENING:
+        reactor.counters.refused += 1
+        reactor.finish(connection, _AWAY)
+    else:
+        reactor.close(connection, code)

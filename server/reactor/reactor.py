@@ -148,7 +148,7 @@ class Reactor:
                     except MemoryError:
                         raise
                     except Exception as error:
-                        self._fault(connection, error)
+                        self.fault(connection, error)
                 if flush.full:
                     # Those who were not reached are next. Were the kernel asked
                     # anew, the same few could be first for ever.
@@ -227,7 +227,7 @@ class Reactor:
             self.counters.protocol_errors += 1
             self.close(c, failure.code, failure.reason)
 
-    def _fault(self, c: Connection, error: Exception) -> None:
+    def fault(self, c: Connection, error: Exception) -> None:
         """A bug met one connection: it ends, nobody else notices."""
         self.counters.errors += 1
         self._report(error)
@@ -262,7 +262,12 @@ class Reactor:
             self.push(c, data, sent)
 
     def push(self, c: Connection, data: bytes, sent: int = 0) -> None:
-        """Put what the kernel did not take into the outbox; judge the limits."""
+        """Put what the kernel did not take into the outbox; judge the limits.
+
+        Judged is what was unsent before: one large batch, which a JSON member may
+        get six times as long as it was said, makes nobody slow who takes it in time.
+        So an outbox holds its limit and one batch at most.
+        """
         box = c.outbox
         if box is None:
             box = c.outbox = Outbox(monotonic())
@@ -270,14 +275,15 @@ class Reactor:
             self._epoll.modify(c.fd, _IN | _OUT)
         elif box.ending:
             return
+        elif box.size > self.limits.outbox and not c.patient:
+            self.counters.slow_outbox += 1
+            self.end_slow(c)
+            return
         box.push(data, sent)
         self.counters.outbox_bytes += len(data) - sent
         if c.patient:
             # Its input waits until its output is gone: nothing grows.
             self._epoll.modify(c.fd, _OUT)
-        elif box.size > self.limits.outbox:
-            self.counters.slow_outbox += 1
-            self.end_slow(c)
         if self.counters.outbox_bytes > self.limits.outbox_budget:
             self._shed()
 

@@ -41,9 +41,17 @@ class Sweep:
             for start in range(0, len(table), _SLICE):
                 self._reactor.now = monotonic()
                 for connection in table[start : start + _SLICE]:
-                    self.judge(connection, self._reactor.now)
+                    self._judge_safely(connection)
                 self._reactor.close_numbers()
                 await trio.lowlevel.checkpoint()
+
+    def _judge_safely(self, c: Connection) -> None:
+        try:
+            self.judge(c, self._reactor.now)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._reactor.fault(c, error)
 
     def judge(self, c: Connection, now: float) -> None:
         """Apply every deadline to one connection."""
@@ -63,6 +71,8 @@ class Sweep:
             self._reactor.counters.slow_stalled += 1
             self._reactor.end_slow(c)
             return
+        if c.patient and box is not None:
+            c.seen = box.moved  # Nothing is read from it while it has an outbox.
         if now - c.seen <= self._heartbeat.interval:
             pass
         elif c.pinged <= c.seen:

@@ -144,12 +144,20 @@ def test_a_closed_links_number_is_given_back(ends: Ends) -> None:
 def test_missed_frames_are_counted_by_room() -> None:
     missed = Missed(3)
     assert missed.add([frame(0), frame(1), frame(0)]) == 3
-    assert missed.add([encode(HELLO, 1, 1, "x"), encode(GAP, 1, None)]) == 0
+    assert missed.add([encode(HELLO, 1, 1, "x")]) == 0
     assert missed.add([]) == 0
-    assert missed.rooms == {"room0": 2, "room1": 1}
+    assert missed.rooms == {"room0", "room1"}
     assert missed.add([frame(2)]) == 1
     assert len(missed.rooms or ()) == 3
     assert missed.add([frame(3), frame(4)]) == 2
     assert not missed.rooms
     assert missed.add([frame(5)]) == 1
     assert missed.frames == 7
+
+
+def test_a_gap_that_did_not_get_out_is_told_again() -> None:
+    missed = Missed(3)
+    assert missed.add([encode(GAP, 5, ["room1"]), frame(0)]) == 1
+    assert (missed.frames, missed.rooms) == (6, {"room0", "room1"})
+    assert missed.add([encode(GAP, 300, None)]) == 0
+    assert (missed.frames, missed.rooms) == (306, None)

@@ -19,8 +19,8 @@ from hubbub.server.bus.wire import (
     BusError,
     FrameReader,
     decode_body,
+    decode_frame,
     encode,
-    room_of,
 )
 
 MOST = 1 << 21
@@ -223,7 +223,9 @@ def test_any_body_is_fields_or_refused(kind: int, body: bytes) -> None:
 # What the sender looks up in its own frames
 
 
-def test_the_room_of_a_frame_is_that_of_its_publish() -> None:
-    assert room_of(encode(PUBLISH, "lobby", 1, "m", b"x")) == "lobby"
-    assert room_of(encode(HELLO, 1, 2, "x")) is None
-    assert room_of(encode(GAP, 1, ["lobby"])) is None
+def test_a_frame_of_ours_decodes_to_what_it_was() -> None:
+    assert decode_frame(encode(PUBLISH, "r", 1, "m", b"x")) == (
+        PUBLISH,
+        ["r", 1, "m", b"x"],
+    )
+    assert decode_frame(encode(GAP, 1, None)) == (GAP, [1, None])
