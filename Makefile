@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := hubbub server supervisor loadtest tests
 
-.PHONY: serve test conformance system lint format clean
+
+.PHONY: bench serve test conformance system lint format clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: pyproject.toml
@@ -42,6 +43,10 @@ system:
 # Autobahn groups 1-7 and 10; make conformance ARGS="--groups 6" for one of them.
 conformance: $(VENV)/developed
 	@$(BIN)/python -m tests.conformance.run $(ARGS)
+
+# One room beside a bare loop of send(), CPU a delivery; the ratio is the result.
+bench: $(VENV)/installed
+	@$(BIN)/python -m hubbub.loadtest.bench $(ARGS)
 
 clean:
 	rm -rf $(VENV) .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis
