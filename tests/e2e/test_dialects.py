@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -163,18 +163,20 @@ def test_errors_say_what_is_wrong_and_the_connection_lives(cluster: Cluster) -> 
     session.close()
 
 
-def test_empty_rooms_disappear(cluster: Cluster) -> None:
-    def rooms() -> int:
-        return sum(worker["rooms"] for worker in cluster.status()["workers"])
+def test_empty_rooms_disappear(make_cluster: Callable[[str], Cluster]) -> None:
+    alone = make_cluster("empty").start("--workers", "1")
 
-    before = rooms()
-    session = Native(cluster.url("/ws"))
+    def rooms() -> int:
+        return int(alone.worker(0)["rooms"])
+
+    session = Native(alone.url("/ws"))
     for number in range(50):
         session.ask("join", room=f"short-lived-{number}")
         session.ask("leave", room=f"short-lived-{number}")
     session.ask("join", room="left-by-closing")
+    wait_for(lambda: rooms() == 1)
     session.close()
-    wait_for(lambda: rooms() <= before)
+    wait_for(lambda: rooms() == 0)
 
 
 def test_identify_names_the_worker(cluster: Cluster) -> None:

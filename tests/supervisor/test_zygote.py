@@ -33,8 +33,10 @@ def test_processes_have_names_and_exactly_their_own_descriptors(start: Start) ->
     assert len(os.listdir(f"/proc/{zygote}/fd")) == 7
     for row in cluster.workers():
         # Standard three, listener, scoreboard (mapped: twice), interest, channel,
-        # dump; the fake's link to its peer and its file.
-        assert len(os.listdir(f"/proc/{row['pid']}/fd")) == 11
+        # dump; the fake's link to its peer and its file, which come when it hears
+        # of its peer.
+        folder = f"/proc/{row['pid']}/fd"
+        cluster.until(lambda folder=folder: len(os.listdir(folder)) == 11)
         assert os.getsid(row["pid"]) == zygote
     tasks = os.listdir(f"/proc/{cluster.process.pid}/task")
     assert len(tasks) == 1
