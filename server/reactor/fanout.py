@@ -19,9 +19,10 @@ from hubbub.server.reactor.reactor import Reactor
 from hubbub.server.rooms.hub import Hub
 from hubbub.server.rooms.room import Batch, Room
 
-FULL = 256 * 1024
-"""Payload gathered in a tick after which it is flushed before more is read: so a
-batch stays well under an outbox's limit, and what waits is bounded."""
+FULL = 64 * 1024
+"""What may be gathered in a tick, in `Hub.pending_bytes`, before it is flushed and
+more is read: so a batch is well under an outbox's limit whatever a dialect makes of
+it, what all members have to take at once is bounded, and so is what waits."""
 _SLICE = 256
 """Members served between two looks at the clock."""
 
@@ -85,7 +86,9 @@ class Fanout:
         hub = self._hub
         rooms = self._waiting
         if hub.dirty:
-            rooms += hub.dirty
+            # A room waits once, however much comes while its slices are served: a
+            # place for each of its batches would put the others behind all of them.
+            rooms = list(dict.fromkeys(rooms + hub.dirty)) if rooms else hub.dirty
             hub.dirty = []
         elif not rooms:
             return False

@@ -97,7 +97,7 @@ class Reactor:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
         self._rest: list[tuple[int, int]] = []
-        """Events of a batch that was broken off because rooms were full."""
+        """Events of a batch that was broken off: time was up, or rooms were full."""
         self._ended: list[int] = []
         self._emptied = trio.Event()
         self._report = report
@@ -149,9 +149,10 @@ class Reactor:
                         raise
                     except Exception as error:
                         self.fault(connection, error)
-                if flush.full:
-                    # Those who were not reached are next. Were the kernel asked
-                    # anew, the same few could be first for ever.
+                if flush.full or monotonic() >= deadline:
+                    # 500 sockets that are full of pings are seconds of work. Those
+                    # who were not reached are next. Were the kernel asked anew, the
+                    # same few could be first for ever.
                     self._rest = events[at:]
                     break
             # However long reading took: what is gathered must get out, too.

@@ -10,6 +10,7 @@ from hubbub.codes import Close
 from hubbub.server.dialects.message import Dialect, Kind, Message
 from hubbub.server.reactor.connection import Phase
 from hubbub.server.reactor.fanout import FULL, encode_all
+from hubbub.server.rooms.hub import ENVELOPE
 
 from .conftest import Client, Rig
 
@@ -153,6 +154,22 @@ def test_a_huge_room_lets_the_others_go_first_the_next_time(rig: Rig) -> None:
     assert served(huge) == 600
 
 
+def test_a_huge_room_that_never_ends_waits_once(rig: Rig) -> None:
+    """Each of its batches begins while slices of the last one are served."""
+    crowd(rig, 600)
+    small = crowd(rig, 2, "hall")
+    for text in texts(0, 30):
+        rig.say(text)
+        assert rig.fanout.flush(PAST)
+    rig.say("1", "hall")
+    for text in texts(30, 32):
+        rig.say(text)
+        assert rig.fanout.flush(PAST)
+    assert served(small) == 2
+    while rig.fanout.flush(PAST):
+        pass
+
+
 def test_many_small_rooms_are_slices_as_well(rig: Rig) -> None:
     rooms = [f"room{number}" for number in range(10)]
     clients = [rig.client(room) for room in rooms]
@@ -214,12 +231,20 @@ def test_rooms_are_full_until_they_are_flushed(rig: Rig) -> None:
         return rig.fanout.full
 
     rig.client("lobby")
-    rig.say("x" * FULL)
+    rig.say("x" * (FULL - ENVELOPE))
     assert not full()
-    rig.say("x")
+    rig.say("")
     assert full()
     rig.fanout.flush(later())
     assert not full()
+
+
+def test_many_empty_messages_are_full_too(rig: Rig) -> None:
+    rig.client("lobby", dialect=Dialect.JSON)
+    for _ in range(2000):
+        rig.say("")
+    assert rig.fanout.full
+    rig.fanout.flush(later())
 
 
 def test_one_rooms_failure_is_not_the_others(

@@ -10,7 +10,7 @@ import trio
 from hubbub.codes import Close
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.outbox import SEALED
-from hubbub.server.reactor.reactor import Reactor
+from hubbub.server.reactor.reactor import BUDGET, Reactor
 
 from .conftest import Client, Rig, masked
 
@@ -296,6 +296,30 @@ def test_those_who_say_much_do_not_keep_others_from_being_read(rig: Rig) -> None
         rig.reactor.tick()
     assert sorted(order[:7]) == list(range(7))
     assert sorted(order[7:14]) == list(range(7))
+
+
+def test_a_batch_that_takes_long_is_broken_off_and_goes_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets full of tiny frames: seconds of plain calls, were all read at once."""
+    clock = 0.0
+    monkeypatch.setattr("hubbub.server.reactor.reactor.monotonic", lambda: clock)
+    order: list[int] = []
+
+    def receive(c: Connection, data: bytes) -> None:
+        nonlocal clock
+        clock += 0.6 * BUDGET
+        order.append(c.serial)
+
+    rig.opening = receive
+    for client in [rig.client(phase=Phase.OPENING) for _ in range(6)]:
+        client.send(b"x" * 150_000)
+    for read in (2, 4, 6):
+        # At the end of a batch the kernel knows who has more to say.
+        assert rig.reactor.tick() == (read < 6)
+        assert len(order) == read
+    assert sorted(order) == list(range(6))
+    rig.settle()
 
 
 def test_numbers_are_kept_while_a_batch_waits_for_its_flush(rig: Rig) -> None:
