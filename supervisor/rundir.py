@@ -64,15 +64,22 @@ class RunDir:
         return self.path / CONTROL
 
     def publish(self, facts: dict[str, object]) -> None:
-        """Write `cluster.json`: who holds the directory, for people and `find`."""
+        """Write `cluster.json`: who holds the directory, for people and `find`.
+
+        Raises:
+            Refusal: it cannot be written, the disk being full for one.
+        """
         text = json.dumps({**facts, "made": self._made}) + "\n"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | SAFELY
-        fd = os.open(FACTS + ".new", flags, 0o600, dir_fd=self._folder)
-        with os.fdopen(fd, "w") as file:
-            file.write(text)
-        os.replace(
-            FACTS + ".new", FACTS, src_dir_fd=self._folder, dst_dir_fd=self._folder
-        )
+        try:
+            fd = os.open(FACTS + ".new", flags, 0o600, dir_fd=self._folder)
+            with os.fdopen(fd, "w") as file:
+                file.write(text)
+            os.replace(
+                FACTS + ".new", FACTS, src_dir_fd=self._folder, dst_dir_fd=self._folder
+            )
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def release(self) -> None:
         """Remove our files, the directory if we made it, and give up the lock."""
@@ -140,10 +147,13 @@ def take(configured: str) -> RunDir:
             rundir.predecessor_ports |= ports
             return rundir
     except OSError as error:
-        name = configured or default_root()
-        raise Refusal(
-            f"the run directory {name} cannot be used: {error.strerror or error}"
-        ) from error
+        raise _unusable(configured or default_root(), error) from error
+
+
+def _unusable(path: str | Path, error: OSError) -> Refusal:
+    return Refusal(
+        f"the run directory {path} cannot be used: {error.strerror or error}"
+    )
 
 
 def find(run_dir: str | None = None) -> Path:

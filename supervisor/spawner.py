@@ -78,11 +78,7 @@ class Spawner:
         self._started_at = now
         ours, theirs = pair()
         # A copy of what waits in the buffers would be written by the child again.
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                continue
+        zygote.flush()
         nest = self._nest(theirs.fileno())
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:

@@ -131,7 +131,7 @@ def _fork_worker(
         # The last frame of this process: whatever it is, it must not go on as zygote.
         traceback.print_exc()
     finally:
-        _flush()
+        flush()
         os._exit(status)
 
 
@@ -228,10 +228,11 @@ def _say(channel: socket.socket, **message: object) -> None:
         return  # the supervisor is gone; the next receive says so
 
 
-def _flush() -> None:
-    """Write out what a worker printed: os._exit does not."""
+def flush() -> None:
+    """Write out what was printed: os._exit does not, and a fork copies it."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:  # it was closed when Python started
+                stream.flush()
         except (OSError, ValueError):
             continue

@@ -229,6 +229,16 @@ def test_missing_parent_is_one_sentence(tmp_path: Path) -> None:
 # Finding a cluster
 
 
+def test_facts_that_cannot_be_written_are_one_sentence(tmp_path: Path) -> None:
+    taken = rundir.take(str(tmp_path / "run"))
+    (taken.path / "cluster.json").mkdir()  # as good as a full disk
+    with pytest.raises(Refusal, match=r"run cannot be used: Is a directory$"):
+        taken.publish({"pid": 1})
+    (taken.path / "cluster.json").rmdir()
+    taken.release()
+    assert not taken.path.exists()
+
+
 def test_nothing_is_found_where_nothing_runs(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match="no cluster of this user"):
         rundir.find()
