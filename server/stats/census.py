@@ -67,8 +67,25 @@ class Census:
         """Store how many members the room of `place` has here; 0 gives it back."""
         if place:
             self._words[place + 1] = count
+            if not count:
+                self._tidy(place)
         elif not count:
             self._words[2 * self._slot + 1] -= 1
+
+    def _tidy(self, place: int) -> None:
+        """Make entries that nothing lies behind as good as never used.
+
+        Else a table in which a million rooms came and went would have no end for a
+        probe to find, and each join would look at 64 entries a slot.
+        """
+        words, base = self._words, self._bases[self._slot]
+        at = (place - base) // 2
+        if words[base + 2 * ((at + 1) & _MASK)]:
+            return
+        while words[place] and not words[place + 1]:
+            words[place] = 0
+            at = (at - 1) & _MASK
+            place = base + 2 * at
 
     def total(self, name: str) -> int | None:
         """Return the members of a room on all workers; None where it is not known."""
@@ -84,7 +101,6 @@ class Census:
                     total += words[at + 1]
                     break
                 if not found:
-                    # Entries are never emptied, so nothing lies behind one that
-                    # was never used.
+                    # An entry is emptied only when nothing lies behind it.
                     break
         return total
