@@ -103,6 +103,10 @@ class Settings:
     origins: tuple[str, ...] = setting(
         (), "Origin headers that may connect; empty: any"
     )
+    compression: bool = setting(True, "compress for clients that offer it")
+    compression_least: int = setting(
+        256, "smallest message that is compressed", "bytes", 1
+    )
     echo: bool = setting(False, "serve /echo (loopback only)")
     identify: bool = setting(False, "tell clients which worker serves them")
     faults: bool = setting(False, "allow `hubbub fault` (loopback only)")
@@ -114,14 +118,15 @@ class Settings:
 
 
 SPARE_FILES = 64
-"""Descriptors a worker keeps back: links, logs, answering 503 to who is too many."""
+"""Descriptors a worker keeps back: logs, answering 503 to who is too many."""
 
 
-def most_connections(limits: Limits, open_files: int) -> int:
+def most_connections(settings: Settings, open_files: int) -> int:
     """Return how many connections one worker serves.
 
     Args:
-        limits: the settings.
+        settings: the settings; each other worker takes a descriptor for its link.
         open_files: the limit of open files of each process (RLIMIT_NOFILE).
     """
-    return limits.connections or max(1, open_files - SPARE_FILES)
+    spare = SPARE_FILES + settings.workers
+    return settings.limits.connections or max(1, open_files - spare)

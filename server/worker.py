@@ -21,6 +21,7 @@ import trio
 from hubbub.codes import Close, Exit
 from hubbub.logs import make_log
 from hubbub.server.bus.mesh import Mesh
+from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.memory import Memory
 from hubbub.server.pulse import Pulse
 from hubbub.server.reactor.connection import Connection
@@ -84,7 +85,7 @@ class Worker:
         self._exit_code = int(Exit.CLEAN)
         self._serial = 0
         open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        most = most_connections(settings.limits, open_files)
+        most = most_connections(settings, open_files)
         self._reactor = Reactor(settings.limits, self._counters, self._report)
         self._mesh = Mesh(
             spec.slot,
@@ -98,7 +99,10 @@ class Worker:
             lambda room: self._sessions.tell_gap(room),
             self._link_lost,
         )
-        self._fanout = Fanout(self._reactor, self._hub, self._mesh, self._report)
+        encoder = Encoder(settings.compression_least)
+        self._fanout = Fanout(
+            self._reactor, self._hub, self._mesh, encoder, self._report
+        )
         self._sessions = Sessions(
             settings,
             spec.slot,
@@ -112,6 +116,7 @@ class Worker:
             self._interest,
             self._mesh,
             self._fanout,
+            encoder,
             self._refused,
         )
         self._reactor.attach(self._sessions, self._fanout)
@@ -214,6 +219,10 @@ class Worker:
         slot, generation = message["slot"], message["generation"]
         assert isinstance(slot, int)
         assert isinstance(generation, int)
+        if not fds:
+            # At the limit of open files a passed descriptor vanishes (unix(7)).
+            self._link_lost(slot, generation, "no free descriptor", 0)
+            return
         self._mesh.connect(slot, generation, fds[0])
 
     def _gone(self, message: dict[str, object], fds: list[int]) -> None:

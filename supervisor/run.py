@@ -146,7 +146,7 @@ class Supervisor:
             run_dir=str(self._rundir.path),
             workers=self._workers,
             open_files=limit,
-            most_connections=self._workers * most_connections(settings.limits, limit),
+            most_connections=self._workers * most_connections(settings, limit),
             connections_each=settings.limits.connections or limit - SPARE,
         )
         self._journal.write(

@@ -142,8 +142,8 @@ def encode_error(dialect: int, code: str, id: Id = None) -> bytes:
     return encode_event(dialect, event)
 
 
-def encode_message_json(room: str, message: Message) -> bytes:
-    """Return `message` as the frame that JSON members of `room` get."""
+def encode_message_json(room: str, message: Message) -> tuple[int, bytes]:
+    """Return opcode and payload of `message` as JSON members of `room` get it."""
     head = f'{{"type":"message","room":"{room}","from":"{message.sender}","data":'
     if message.kind == Kind.JSON:
         body = message.payload + b"}"
@@ -151,15 +151,15 @@ def encode_message_json(room: str, message: Message) -> bytes:
         body = _encode_json(message.payload.decode()) + b"}"
     else:
         body = b'"' + base64.b64encode(message.payload) + b'","encoding":"base64"}'
-    return encode_frame(TEXT, head.encode() + body)
+    return TEXT, head.encode() + body
 
 
-def encode_message_msgpack(room: str, message: Message) -> bytes:
-    """Return `message` as the frame that MessagePack members of `room` get."""
+def encode_message_msgpack(room: str, message: Message) -> tuple[int, bytes]:
+    """Return opcode and payload of `message` as MessagePack members get it."""
     data: object = message.payload
     if message.kind == Kind.JSON:
         data = msgspec.json.decode(message.payload)
     elif message.kind == Kind.TEXT:
         data = message.payload.decode()
     event = {"type": "message", "room": room, "from": message.sender, "data": data}
-    return encode_frame(BINARY, _encode_msgpack(event))
+    return BINARY, _encode_msgpack(event)

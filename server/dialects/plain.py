@@ -5,11 +5,9 @@ comes out as its JSON text.
 """
 
 from hubbub.server.dialects.message import Kind, Message
-from hubbub.server.websocket.frames import BINARY, TEXT, encode_frame
+from hubbub.server.websocket.frames import BINARY, TEXT
 
 
-def encode_message(room: str, message: Message) -> bytes:
-    """Return `message` as the frame that plain members get."""
-    return encode_frame(
-        BINARY if message.kind == Kind.BINARY else TEXT, message.payload
-    )
+def encode_message(room: str, message: Message) -> tuple[int, bytes]:
+    """Return opcode and payload of `message` as plain members get it."""
+    return (BINARY if message.kind == Kind.BINARY else TEXT), message.payload

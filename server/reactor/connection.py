@@ -27,6 +27,7 @@ class Connection:
             fails with EBADF and never reaches a newcomer.
         phase: a value of Phase.
         dialect: a value of Dialect, once open.
+        variant: how messages are encoded for it, a value of `encoder.variant_of`.
         kind: PLAIN, NATIVE or ECHO of `session`: who takes its messages.
         own: whether it gets its own messages back.
         patient: whether its input waits while it has an outbox (echo).
@@ -60,12 +61,14 @@ class Connection:
         "serial",
         "strikes",
         "stuck",
+        "variant",
     )
 
     def __init__(self, fd: int, serial: int, reader: RequestReader, now: float) -> None:
         self.fd = fd
         self.phase = 0
         self.dialect = 0
+        self.variant = 0
         self.kind = 0
         self.own = False
         self.patient = False

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol, cast
 
-from hubbub.server.dialects import native, plain
+from hubbub.server.dialects.encoder import VARIANTS, Encoder
 from hubbub.server.dialects.message import Message
 from hubbub.server.reactor.connection import Connection
 from hubbub.server.reactor.outbox import SEALED
@@ -27,13 +27,6 @@ _SLICE = 256
 """Members served between two looks at the clock."""
 
 _write = os.write
-
-ENCODERS: tuple[Callable[[str, Message], bytes], ...] = (
-    plain.encode_message,
-    native.encode_message_json,
-    native.encode_message_msgpack,
-)
-"""By Dialect: room name and message to the frame its members get."""
 
 
 class Bus(Protocol):
@@ -54,12 +47,14 @@ class Fanout:
         reactor: Reactor,
         hub: Hub,
         bus: Bus,
+        encoder: Encoder,
         report: Callable[[BaseException], None],
     ) -> None:
         self._reactor = reactor
         self._hub = hub
         self._report = report
         self._bus = bus
+        self._encode = encoder.encode
         self._waiting: list[Room] = []
         self._answers: list[tuple[Connection, bytes]] = []
 
@@ -127,12 +122,13 @@ class Fanout:
 
     def _serve(self, batch: Batch, deadline: float) -> bool:
         special = batch.special()
-        frames: list[bytes | None] = [None] * len(ENCODERS)
+        frames: list[bytes | None] = [None] * VARIANTS
         members = cast("tuple[Connection, ...]", batch.members)
         count = len(batch.messages)
         reactor = self._reactor
         delivered = 0
         send, push = reactor.send, reactor.push
+        encode = self._encode
         while batch.at < len(members):
             served = members[batch.at : batch.at + _SLICE]
             batch.at += len(served)
@@ -141,12 +137,12 @@ class Fanout:
                     share = batch.share(member)
                     if share and member.outbox is not SEALED:
                         delivered += len(share)
-                        send(member, encode_all(member.dialect, batch.room, share))
+                        send(member, encode(member.variant, batch.room, share))
                     continue
-                data = frames[member.dialect]
+                data = frames[member.variant]
                 if data is None:
-                    data = frames[member.dialect] = encode_all(
-                        member.dialect, batch.room, batch.messages
+                    data = frames[member.variant] = encode(
+                        member.variant, batch.room, batch.messages
                     )
                 if member.outbox is None:
                     # `send`, written out: this line is what a room server does.
@@ -168,11 +164,3 @@ class Fanout:
                 break
         reactor.counters.delivered += delivered
         return batch.at == len(members)
-
-
-def encode_all(dialect: int, room: str, messages: list[Message]) -> bytes:
-    """Return `messages` of `room` as the bytes that members of `dialect` get."""
-    encode = ENCODERS[dialect]
-    if len(messages) == 1:
-        return encode(room, messages[0])
-    return b"".join([encode(room, message) for message in messages])

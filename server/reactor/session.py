@@ -10,9 +10,10 @@ from random import randint
 
 from hubbub.codes import Close
 from hubbub.server.dialects import native
+from hubbub.server.dialects.encoder import Encoder, variant_of
 from hubbub.server.dialects.message import Dialect, Message
 from hubbub.server.reactor.connection import Connection, Phase
-from hubbub.server.reactor.fanout import Bus, Fanout, encode_all
+from hubbub.server.reactor.fanout import Bus, Fanout
 from hubbub.server.reactor.reactor import Reactor
 from hubbub.server.rooms.hub import Hub
 from hubbub.server.rooms.name import valid_room
@@ -20,7 +21,8 @@ from hubbub.server.rooms.room import Room
 from hubbub.server.stats.census import Census
 from hubbub.server.stats.interest import Interest, room_bit
 from hubbub.server.websocket.decoder import Decoder
-from hubbub.server.websocket.frames import BINARY, CLOSE, PING, TEXT, encode_frame
+from hubbub.server.websocket.deflate import negotiate
+from hubbub.server.websocket.frames import BINARY, CLOSE, PING, TEXT
 from hubbub.server.websocket.handshake import (
     check_get,
     check_upgrade,
@@ -64,6 +66,7 @@ class Sessions:
         interest: Interest,
         bus: Bus,
         fanout: Fanout,
+        encoder: Encoder,
         refused: Callable[[int, str], None],
     ) -> None:
         self._settings = settings
@@ -82,6 +85,7 @@ class Sessions:
         self._census = Census(interest, slot)
         self._bus = bus
         self._fanout = fanout
+        self._encoder = encoder
         self._refused = refused
         self._handlers = (self._plain, self._native, self._echo)
         self._commands = {
@@ -140,14 +144,22 @@ class Sessions:
             c.patient = True
         else:
             c.own = request.query.get("echo") == "1"
-        c.decoder = Decoder(ECHO_LIMITS if c.kind == ECHO else self._limits)
+        agreement = None
+        if self._settings.compression and upgrade.extensions:
+            agreement = negotiate(upgrade.extensions)
+        headers = self._headers
+        if agreement is not None:
+            headers = [*headers, ("Sec-WebSocket-Extensions", agreement.answer)]
+        c.variant = variant_of(c.dialect, agreement.window if agreement else None)
+        limits = ECHO_LIMITS if c.kind == ECHO else self._limits
+        c.decoder = Decoder(limits, agreement is not None)
         c.reader = None
         c.phase = Phase.OPEN
         c.seen = self._reactor.now
         if target.endpoint is Endpoint.PLAIN:
             # The 101 is the answer to the join: the join holds before it is sent.
             self._enter(c, target.room)
-        self._reactor.send(c, upgrade_response(upgrade, subprotocol, self._headers))
+        self._reactor.send(c, upgrade_response(upgrade, subprotocol, headers))
         if c.kind == NATIVE:
             self._welcome(c)
         if rest and c.phase == Phase.OPEN:
@@ -232,7 +244,7 @@ class Sessions:
         for opcode, payload in events:
             if opcode <= BINARY:
                 self._counters.messages_in += 1
-                self._reactor.send(c, encode_frame(opcode, payload))
+                self._reactor.send(c, self._encoder.frame(c.variant, opcode, payload))
             elif not self._control(c, opcode, payload):
                 return
 
@@ -308,7 +320,7 @@ class Sessions:
         owed = self._exit(c, room)
         if owed:
             self._counters.delivered += len(owed)
-            self._reactor.send(c, encode_all(c.dialect, room.name, owed))
+            self._reactor.send(c, self._encoder.encode(c.variant, room.name, owed))
         if command.id is not None:
             self._reactor.send(c, self._ok(c, command, room=room.name))
 

@@ -13,6 +13,7 @@ from codecs import utf_8_decode
 from typing import Final
 
 from hubbub.codes import Close
+from hubbub.server.websocket.deflate import inflate
 from hubbub.server.websocket.frames import (
     BINARY,
     CLOSE,
@@ -30,6 +31,8 @@ Event = tuple[int, bytes]
 
 _from_bytes = int.from_bytes
 _MASK: Final = 0x80
+_RSV1: Final = 0x40
+"""A message is compressed (RFC 7692 section 6)."""
 _FINAL_TEXT: Final = 0x80 | TEXT
 _FINAL_BINARY: Final = 0x80 | BINARY
 
@@ -43,8 +46,16 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
     )
 
 
-def _whole(opcode: int, masked: bytes, mask: bytes) -> bytes:
-    payload = unmask(masked, mask)
+def _most_declared(compressed: bool, limits: Limits) -> int:
+    """Return the most payload bytes that the frames of a message may declare.
+
+    What does not compress grows a little (RFC 1951 section 3.2.4: 5 bytes a block).
+    """
+    most = limits.message
+    return most + (most >> 8) + 64 if compressed else most
+
+
+def _validated(opcode: int, payload: bytes) -> bytes:
     if opcode == TEXT and not payload.isascii():
         try:
             payload.decode()
@@ -58,6 +69,7 @@ class _Partial:
 
     __slots__ = (
         "carry",
+        "compressed",
         "final",
         "fragments",
         "mask",
@@ -67,8 +79,9 @@ class _Partial:
         "size",
     )
 
-    def __init__(self, opcode: int) -> None:
+    def __init__(self, opcode: int, compressed: bool) -> None:
         self.opcode = opcode
+        self.compressed = compressed
         self.payload = bytearray()
         self.size = 0
         """Payload bytes declared by all frames so far."""
@@ -83,7 +96,7 @@ class _Partial:
     def begin_frame(self, size: int, final: bool, mask: bytes, limits: Limits) -> None:
         self.size += size
         self.fragments += 1
-        if self.size > limits.message:
+        if self.size > _most_declared(self.compressed, limits):
             raise ProtocolError(Close.TOO_BIG)
         if self.fragments > limits.fragments:
             raise ProtocolError(Close.TOO_BIG, "too many fragments")
@@ -100,7 +113,9 @@ class _Partial:
             self.mask = self.mask[turn:] + self.mask[:turn]
         self.remaining -= size
         self.payload += part
-        if self.opcode == TEXT and (self.carry or not part.isascii()):
+        if self.opcode != TEXT or self.compressed:
+            return  # Compressed text can be judged only as a whole.
+        if self.carry or not part.isascii():
             self._validate(part)
 
     def _validate(self, part: bytes) -> None:
@@ -114,7 +129,10 @@ class _Partial:
             # Half a surrogate: Python waits for its third byte, whatever that is.
             raise ProtocolError(Close.INVALID_DATA)
 
-    def finish(self) -> Event:
+    def finish(self, limits: Limits) -> Event:
+        if self.compressed:
+            whole = inflate(bytes(self.payload), limits.message)
+            return self.opcode, _validated(self.opcode, whole)
         if self.carry:
             raise ProtocolError(Close.INVALID_DATA)
         return self.opcode, bytes(self.payload)
@@ -129,6 +147,7 @@ class Decoder:
 
     Args:
         limits: `message` and `fragments` are judged here.
+        deflate: whether permessage-deflate was negotiated.
 
     Attributes:
         failure: the rule that was broken, or None.
@@ -137,10 +156,19 @@ class Decoder:
             the one in progress is still the same.
     """
 
-    __slots__ = ("_closed", "_limits", "_partial", "_tail", "failure", "serial")
+    __slots__ = (
+        "_closed",
+        "_compressible",
+        "_limits",
+        "_partial",
+        "_tail",
+        "failure",
+        "serial",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, deflate: bool = False) -> None:
         self._limits = limits
+        self._compressible = (TEXT, BINARY) if deflate else ()
         self._tail = b""
         self._partial: _Partial | None = None
         self._closed = False
@@ -241,7 +269,9 @@ class Decoder:
             if size < (126 if width == 2 else 65536) or size >> 63:
                 raise ProtocolError(Close.PROTOCOL_ERROR, "length in a wrong form")
             # Judged before the mask has come: nothing is buffered for it.
-            if (partial.size if partial else 0) + size > self._limits.message:
+            compressed = partial.compressed if partial else bool(first & _RSV1)
+            so_far = partial.size if partial else 0
+            if so_far + size > _most_declared(compressed, self._limits):
                 raise ProtocolError(Close.TOO_BIG)
         if end - head < 4:
             return at
@@ -252,10 +282,15 @@ class Decoder:
             self._control(opcode, unmask(data[body : body + size], mask), events)
             return body + size
         if partial is None:
-            if first & 0x80 and end - body >= size and size <= self._limits.message:
-                events.append((opcode, _whole(opcode, data[body : body + size], mask)))
+            compressed = bool(first & _RSV1)
+            most = _most_declared(compressed, self._limits)
+            if first & 0x80 and end - body >= size and size <= most:
+                payload = unmask(data[body : body + size], mask)
+                if compressed:
+                    payload = inflate(payload, self._limits.message)
+                events.append((opcode, _validated(opcode, payload)))
                 return body + size
-            partial = self._partial = _Partial(opcode)
+            partial = self._partial = _Partial(opcode, compressed)
         partial.begin_frame(size, bool(first & 0x80), mask, self._limits)
         stop = min(end, body + size)
         if stop > body:
@@ -264,7 +299,8 @@ class Decoder:
         return stop
 
     def _check_head(self, first: int, second: int, opcode: int) -> None:
-        if first & 0x70:
+        reserved = first & 0x70
+        if reserved and (reserved != _RSV1 or opcode not in self._compressible):
             raise ProtocolError(Close.PROTOCOL_ERROR, "reserved bit set")
         if second < _MASK:
             raise ProtocolError(Close.PROTOCOL_ERROR, "frame not masked")
@@ -293,4 +329,4 @@ class Decoder:
     def _finish_frame(self, partial: _Partial, events: list[Event]) -> None:
         if not partial.remaining and partial.final:
             self._partial = None
-            events.append(partial.finish())
+            events.append(partial.finish(self._limits))

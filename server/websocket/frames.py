@@ -16,6 +16,7 @@ PING: Final = 9
 PONG: Final = 10
 
 _FIN: Final = 0x80
+_RSV1: Final = 0x40
 MAX_CONTROL_PAYLOAD: Final = 125
 """Largest payload of a control frame (section 5.5)."""
 
@@ -39,9 +40,19 @@ _SMALL: Final = tuple(
 )
 
 
-def encode_frame(opcode: int, payload: bytes) -> bytes:
-    """Return `payload` as one final, unmasked frame."""
+def encode_frame(opcode: int, payload: bytes, compressed: bool = False) -> bytes:
+    """Return `payload` as one final, unmasked frame.
+
+    Args:
+        opcode: TEXT, BINARY or a control opcode.
+        payload: as it goes on the wire.
+        compressed: mark it as compressed (RSV1, RFC 7692 section 6).
+    """
     size = len(payload)
+    if compressed:
+        opcode |= _RSV1
+        if size < 126:
+            return bytes((_FIN | opcode, size)) + payload
     if size < 126:
         return _SMALL[opcode][size] + payload
     if size < 65536:

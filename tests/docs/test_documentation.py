@@ -36,9 +36,12 @@ def test_every_setting_is_documented_with_default_and_unit() -> None:
     real = settings(Settings())
     assert set(told) == set(real)
     for key, (default, unit) in real.items():
-        shown = {"": '`""`', (): "`[]`", False: "false"}
-        text = shown.get(default) if default in ("", ()) or default is False else None
-        assert told[key] == [text or str(default), unit], key
+        text = str(default)
+        if isinstance(default, bool):
+            text = text.lower()
+        elif default in ("", ()):
+            text = '`""`' if default == "" else "`[]`"
+        assert told[key] == [text, unit], key
 
 
 def test_every_code_is_documented() -> None:

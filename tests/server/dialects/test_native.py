@@ -13,6 +13,7 @@ from hubbub.codes import ERRORS
 from hubbub.server.dialects import native, plain
 from hubbub.server.dialects.message import Dialect, Kind, Message
 from hubbub.server.dialects.native import BadCommand, Command
+from hubbub.server.websocket.frames import encode_frame
 
 JSON, MSGPACK = Dialect.JSON, Dialect.MSGPACK
 
@@ -292,14 +293,14 @@ def test_a_message_comes_out_of_every_dialect(
     message = Message(kind, payload, "m-1")
     event = {"type": "message", "room": "lobby", "from": "m-1"}
     encoding = {"encoding": "base64"} if base64ed else {}
-    seen = read(JSON, native.encode_message_json("lobby", message))
+    seen = read(JSON, encode_frame(*native.encode_message_json("lobby", message)))
     assert seen == {**event, "data": data, **encoding}
     if packed is None:
         packed = payload if kind == Kind.BINARY else data
-    seen = read(MSGPACK, native.encode_message_msgpack("lobby", message))
+    seen = read(MSGPACK, encode_frame(*native.encode_message_msgpack("lobby", message)))
     assert seen == {**event, "data": packed}
     opcode = 2 if kind == Kind.BINARY else 1
-    assert payload_of(plain.encode_message("lobby", message)) == (opcode, payload)
+    assert plain.encode_message("lobby", message) == (opcode, payload)
 
 
 @pytest.mark.parametrize("dialect", [JSON, MSGPACK])
@@ -351,11 +352,11 @@ def test_what_is_accepted_comes_out_equal_everywhere(
 ) -> None:
     message = publish(dialect, value)
     out = [
-        read(JSON, native.encode_message_json("lobby", message)),
-        read(MSGPACK, native.encode_message_msgpack("lobby", message)),
+        read(JSON, encode_frame(*native.encode_message_json("lobby", message))),
+        read(MSGPACK, encode_frame(*native.encode_message_msgpack("lobby", message))),
     ]
     assert [event["data"] for event in out] == [value, value]
-    _, text = payload_of(plain.encode_message("lobby", message))
+    _, text = plain.encode_message("lobby", message)
     shown = text.decode() if isinstance(value, str) else json.loads(text)
     assert shown == value
 
@@ -363,10 +364,12 @@ def test_what_is_accepted_comes_out_equal_everywhere(
 @given(st.binary())
 def test_any_bytes_come_out_equal_everywhere(payload: bytes) -> None:
     message = publish(MSGPACK, payload)
-    event = read(JSON, native.encode_message_json("lobby", message))
+    event = read(JSON, encode_frame(*native.encode_message_json("lobby", message)))
     again = publish(JSON, event["data"], encoding=event["encoding"])
     assert (again.kind, again.payload) == (Kind.BINARY, payload)
-    event = read(MSGPACK, native.encode_message_msgpack("lobby", message))
+    event = read(
+        MSGPACK, encode_frame(*native.encode_message_msgpack("lobby", message))
+    )
     assert event["data"] == payload
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.dialects.message import Dialect, Kind, Message
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.fanout import Fanout
@@ -125,7 +126,9 @@ class Rig:
         self.hub = Hub()
         self.bus = Bus()
         self.reactor = Reactor(self.limits, self.counters, self.reported.append)
-        self.fanout = Fanout(self.reactor, self.hub, self.bus, self.reported.append)
+        self.fanout = Fanout(
+            self.reactor, self.hub, self.bus, Encoder(256), self.reported.append
+        )
         self.reactor.attach(self, self.fanout)
 
     # Sessions, as the reactor sees them
@@ -178,7 +181,7 @@ class Rig:
             c.phase = phase
             c.reader = None
             c.decoder = Decoder(self.limits)
-            c.dialect = dialect
+            c.dialect = c.variant = dialect
         self.reactor.adopt(c)
         for room in rooms:
             self.hub.join(c, room)

@@ -7,9 +7,10 @@ import msgpack
 import pytest
 
 from hubbub.codes import Close
+from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.dialects.message import Dialect, Kind, Message
 from hubbub.server.reactor.connection import Phase
-from hubbub.server.reactor.fanout import FULL, encode_all
+from hubbub.server.reactor.fanout import FULL
 from hubbub.server.rooms.hub import ENVELOPE
 
 from .conftest import Client, Rig
@@ -78,7 +79,8 @@ def test_who_joins_within_a_tick_gets_what_came_after(rig: Rig) -> None:
 def test_many_messages_are_one_buffer() -> None:
     messages = [Message(Kind.TEXT, b"%d" % n, "m") for n in range(3)]
     assert (
-        encode_all(Dialect.PLAIN, "lobby", messages) == b"\x81\x010\x81\x011\x81\x012"
+        Encoder(256).encode(Dialect.PLAIN, "lobby", messages)
+        == b"\x81\x010\x81\x011\x81\x012"
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from hubbub.codes import Close
+from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.reactor.connection import Phase
 from hubbub.server.reactor.session import Sessions
 from hubbub.server.reactor.sweep import PERIOD, Sweep
@@ -45,6 +46,7 @@ class Swept(Rig):
             self.interest,
             self.bus,
             self.fanout,
+            Encoder(256),
             lambda status, reason: self.refused.append(status),
         )
         self.reactor.attach(self.sessions, self.fanout)
