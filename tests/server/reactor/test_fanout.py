@@ -339,6 +339,38 @@ def test_a_budget_all_share_closes_the_largest_first(rig: Rig) -> None:
     assert small[0].texts() == ["l" * 20_000] * 4
 
 
+def test_going_over_the_budget_makes_room_for_a_while(rig: Rig) -> None:
+    """Nobody of a crowd reads: the largest is not looked for at every write."""
+    rig.limit(outbox=1 << 20, outbox_budget=640_000)
+    crowd(rig, 64)
+    while not rig.counters.slow_budget:
+        rig.say("x" * 800)
+        rig.fanout.flush(later())
+    closed = rig.counters.slow_budget
+    assert 3 < closed < 16
+    rig.say("x")
+    rig.fanout.flush(later())
+    assert rig.counters.slow_budget == closed
+
+
+def test_what_the_closing_left_unread_is_not_charged_to_the_open(rig: Rig) -> None:
+    """All were cut in the middle of a message, and the rest of it has to stay."""
+    rig.limit(outbox=1 << 20, outbox_budget=1_000_000)
+    slow = rig.client("hall")
+    rig.say("s" * 60_000, "hall")
+    rig.fanout.flush(later())
+    unread = crowd(rig, 40)
+    rig.say("x" * 100_000)
+    rig.fanout.flush(later())
+    assert rig.counters.slow_budget > 20
+    assert all(client.c.phase != Phase.OPEN for client in unread[:10])
+    assert rig.counters.outbox_bytes <= 1_000_000
+    while slow.c.outbox is not None:
+        slow.read()
+        rig.reactor.tick()
+    assert slow.texts() == ["s" * 60_000]
+
+
 def test_outbox_bytes_are_those_of_the_outboxes(rig: Rig) -> None:
     clients = crowd(rig, 5)
     for number in range(20):
