@@ -122,11 +122,11 @@ SPARE_FILES = 64
 
 
 def most_connections(settings: Settings, open_files: int) -> int:
-    """Return how many connections one worker serves.
+    """Return how many connections one worker serves: as configured, if they fit.
 
     Args:
         settings: the settings; each other worker takes a descriptor for its link.
         open_files: the limit of open files of each process (RLIMIT_NOFILE).
     """
-    spare = SPARE_FILES + settings.workers
-    return settings.limits.connections or max(1, open_files - spare)
+    fit = max(1, open_files - SPARE_FILES - settings.workers)
+    return min(settings.limits.connections or fit, fit)

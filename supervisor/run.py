@@ -27,8 +27,6 @@ from hubbub.supervisor.zygote import ENTRY
 
 TICK: Final = 0.25
 """Longest time between two looks at the deadlines, seconds."""
-SPARE: Final = 64
-"""Descriptors that a worker keeps for other things than connections."""
 FAULTS: Final = ("block", "raise", "exit")
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -147,7 +145,7 @@ class Supervisor:
             workers=self._workers,
             open_files=limit,
             most_connections=self._workers * most_connections(settings, limit),
-            connections_each=settings.limits.connections or limit - SPARE,
+            connections_each=most_connections(settings, limit),
         )
         self._journal.write(
             "supervisor_start", pid=os.getpid(), url=self._url, version=__version__
