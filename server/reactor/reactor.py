@@ -98,6 +98,8 @@ class Reactor:
         self._sources: dict[int, Source] = {}
         self._rest: list[tuple[int, int]] = []
         """Events of a batch that was broken off: time was up, or rooms were full."""
+        self._unfed: list[Connection] = []
+        """Connections whose decoder has more of what they have sent."""
         self._ended: list[int] = []
         self._emptied = trio.Event()
         self._report = report
@@ -130,7 +132,7 @@ class Reactor:
         while True:
             events: list[tuple[int, int]] = []
             if not flush.full:
-                events = self._rest or self._epoll.poll(0, _BATCH)
+                events = self._rest or self._poll()
                 self._rest = []
             for at, (fd, mask) in enumerate(events, 1):
                 connection = connections.get(fd)
@@ -159,7 +161,16 @@ class Reactor:
             more = flush.flush(max(deadline, monotonic() + BUDGET / 2))
             self.close_numbers()
             if not events or monotonic() >= deadline:
-                return more or bool(self._rest)
+                return more or bool(self._rest) or bool(self._unfed)
+
+    def _poll(self) -> list[tuple[int, int]]:
+        """Return the events of the next batch."""
+        events = self._epoll.poll(0, _BATCH)
+        if self._unfed:
+            unfed, self._unfed = self._unfed, []
+            told = {fd for fd, _ in events}
+            events += [(c.fd, _IN) for c in unfed if c.fd not in told]
+        return events
 
     def close_numbers(self) -> None:
         """Give the numbers of ended sockets back; only between batches of events."""
@@ -201,6 +212,10 @@ class Reactor:
     # Reading
 
     def _readable(self, c: Connection) -> None:
+        if c.decoder is not None and c.decoder.more:
+            c.seen = self.now
+            self.feed(c, b"")  # What came before comes first.
+            return
         try:
             data = _read(c.fd, _READ)
         except BlockingIOError:
@@ -227,6 +242,8 @@ class Reactor:
         if failure is not None and c.phase == Phase.OPEN:
             self.counters.protocol_errors += 1
             self.close(c, failure.code, failure.reason)
+        elif decoder.more and not (c.patient and c.outbox is not None):
+            self._unfed.append(c)
 
     def fault(self, c: Connection, error: Exception) -> None:
         """A bug met one connection: it ends, nobody else notices."""
@@ -336,6 +353,8 @@ class Reactor:
             self._shut(c)
             return
         c.outbox = None
+        if c.decoder is not None and c.decoder.more:
+            self._unfed.append(c)  # It was patient.
         if box.pong is not None:
             self.send(c, encode_frame(PONG, box.pong))
 

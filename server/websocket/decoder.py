@@ -26,6 +26,9 @@ from hubbub.server.websocket.frames import (
 )
 from hubbub.settings import Limits
 
+MOST_EVENTS: Final = 1024
+"""Messages and control frames that one `feed` returns at most."""
+
 Event = tuple[int, bytes]
 """(opcode, payload): a whole message (TEXT, BINARY) or one control frame."""
 
@@ -144,6 +147,8 @@ class Decoder:
     After each `feed` handle the events it returned, in order, then look at
     `failure`: if it is set, send a close frame with its code and end the
     connection. After a failure or a close frame all further bytes are ignored.
+    Then look at `more`: one read may hold ten thousand tiny messages, or thousands
+    that inflate to fifty megabytes, and who is to carry them out has others to serve.
 
     Args:
         limits: `message` and `fragments` are judged here.
@@ -151,6 +156,8 @@ class Decoder:
 
     Attributes:
         failure: the rule that was broken, or None.
+        more: whether frames wait that have come and were not taken: feed it b"",
+            and no new bytes, when there is time for them.
         serial: counts messages of more than one frame or read (and control frames
             of more than one read), so that a caller with a clock can tell whether
             the one in progress is still the same.
@@ -163,6 +170,7 @@ class Decoder:
         "_partial",
         "_tail",
         "failure",
+        "more",
         "serial",
     )
 
@@ -173,15 +181,19 @@ class Decoder:
         self._partial: _Partial | None = None
         self._closed = False
         self.failure: ProtocolError | None = None
+        self.more = False
         self.serial = 0
 
     @property
     def in_progress(self) -> bool:
         """Whether a message or frame has begun and not ended."""
-        return self._partial is not None or bool(self._tail)
+        return self._partial is not None or bool(self._tail and not self.more)
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; return the messages and control frames they complete.
+
+        At most MOST_EVENTS at a time, and of messages that are not tiny no more than
+        one beyond `limits.message` bytes.
 
         Guarantees:
             Never raises for anything a peer can send: see `failure`.
@@ -207,10 +219,15 @@ class Decoder:
         if self._tail:
             data = self._tail + data
             self._tail = b""
-            fresh = 1
+            fresh = 0 if self.more else 1
+            self.more = False
         limit = self._limits.message
-        at, end = 0, len(data)
+        at, end, taken = 0, len(data), 0
         while at < end:
+            if len(events) >= MOST_EVENTS or taken > limit:
+                self._tail = data[at:]
+                self.more = True
+                return
             if self._partial is None and end - at >= 6:
                 # A whole small message, in one read: 3 of 4 frames ever received.
                 first = data[at]
@@ -244,6 +261,8 @@ class Decoder:
             if used == at:
                 self._tail = data[at:]
                 return
+            if events and self._partial is None:
+                taken += len(events[-1][1])
             at = used
 
     def _step(self, data: bytes, at: int, end: int, events: list[Event]) -> int:

@@ -11,6 +11,7 @@ from hubbub.codes import Close
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.outbox import SEALED
 from hubbub.server.reactor.reactor import BUDGET, Reactor
+from hubbub.server.websocket.decoder import MOST_EVENTS
 
 from .conftest import Client, Rig, masked
 
@@ -320,6 +321,52 @@ def test_a_batch_that_takes_long_is_broken_off_and_goes_on(
         assert len(order) == read
     assert sorted(order) == list(range(6))
     rig.settle()
+
+
+MANY = 3 * MOST_EVENTS + 7
+
+
+def test_who_says_very_much_at_once_takes_turns_with_the_others(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And all of it is received, in order, though the client has gone since."""
+    clock = 0.0
+    monkeypatch.setattr("hubbub.server.reactor.reactor.monotonic", lambda: clock)
+    got: list[tuple[Connection, list[bytes]]] = []
+
+    def receive(c: Connection, events: list[tuple[int, bytes]]) -> None:
+        nonlocal clock
+        clock += BUDGET
+        got.append((c, [payload for _, payload in events]))
+
+    rig.receiving = receive
+    talker, other = rig.client(), rig.client()
+    texts = [b"%d" % number for number in range(MANY)]
+    talker.send(b"".join(masked(TEXT, text) for text in texts))
+    talker.end.close()
+    for _ in range(3):
+        other.send(masked(TEXT, b"o"))
+        assert rig.reactor.tick()
+        assert rig.reactor.tick()
+    rig.settle()
+    assert [c for c, _ in got[:6]].count(other.c) == 3
+    assert [one for c, said in got if c is talker.c for one in said] == texts
+    assert talker.c.phase == Phase.CLOSED
+
+
+def test_what_waits_of_a_closed_connection_is_dropped(rig: Rig) -> None:
+    got: list[bytes] = []
+
+    def receive(c: Connection, events: list[tuple[int, bytes]]) -> None:
+        got.extend(payload for _, payload in events)
+        rig.reactor.close(c, Close.POLICY)
+
+    rig.receiving = receive
+    client = rig.client()
+    client.send(masked(TEXT, b"x") * MANY)
+    rig.settle()
+    assert len(got) == MOST_EVENTS
+    assert client.close_code() == Close.POLICY
 
 
 def test_numbers_are_kept_while_a_batch_waits_for_its_flush(rig: Rig) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from hubbub.codes import Close
 from hubbub.server.reactor.connection import Connection, Phase
+from hubbub.server.websocket.decoder import MOST_EVENTS
 from hubbub.server.websocket.frames import encode_frame
 
 from .conftest import Rig, masked
@@ -120,3 +121,24 @@ def test_who_must_be_patient_is_not_read_while_it_does_not_read(rig: Rig) -> Non
         rig.reactor.tick()
     assert client.c.phase == Phase.OPEN
     assert rig.counters.slow_outbox == 0
+
+
+def test_who_must_be_patient_is_not_fed_while_it_does_not_read(rig: Rig) -> None:
+    """Its read has messages left when the outbox begins, and no byte follows them."""
+
+    def echo(c: Connection, events: list[tuple[int, bytes]]) -> None:
+        for _, payload in events:
+            rig.reactor.send(c, encode_frame(BINARY, payload * 100))
+
+    rig.receiving = echo
+    client = rig.client()
+    client.c.patient = True
+    count = 3000
+    client.send(b"".join(masked(BINARY, b"%04d" % number) for number in range(count)))
+    rig.settle()
+    assert rig.counters.outbox_bytes < 500 * MOST_EVENTS
+    got: list[bytes] = []
+    while len(got) < count:
+        got += [payload[:4] for _, payload in client.frames()]
+        rig.reactor.tick()
+    assert got == [b"%04d" % number for number in range(count)]

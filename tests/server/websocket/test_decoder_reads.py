@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 import pytest
 
 from hubbub.codes import Close
-from hubbub.server.websocket.decoder import Decoder, Event
+from hubbub.server.websocket.decoder import MOST_EVENTS, Decoder, Event
 from hubbub.server.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 from hubbub.settings import Limits
 
@@ -394,3 +394,73 @@ def test_bytes_that_drip_into_a_head_or_a_control_frame_are_bounded() -> None:
         tracemalloc.stop()
     assert told == 50
     assert peak - before < 4096
+
+
+# One read may hold more than is taken at once
+
+
+def rest(decoder: Decoder) -> Iterator[list[Event]]:
+    while decoder.more:
+        yield decoder.feed(b"")
+
+
+def test_many_tiny_messages_are_taken_a_part_at_a_time_and_in_order() -> None:
+    decoder = Decoder(ROOMY)
+    frames = [frame(TEXT, b"%d" % number) for number in range(3 * MOST_EVENTS)]
+    begun = frame(TEXT, b"last")[:-1]
+    events = decoder.feed(b"".join(frames) + begun)
+    assert len(events) == MOST_EVENTS
+    assert decoder.more
+    assert not decoder.in_progress  # what waits is whole
+    for part in rest(decoder):
+        assert len(part) <= MOST_EVENTS
+        events += part
+    assert decoder.in_progress
+    events += decoder.feed(frame(TEXT, b"last")[-1:])
+    texts = [b"%d" % number for number in range(3 * MOST_EVENTS)]
+    assert events == [(TEXT, text) for text in [*texts, b"last"]]
+    assert not decoder.in_progress
+
+
+def test_control_frames_are_taken_a_part_at_a_time_too() -> None:
+    decoder = Decoder(ROOMY)
+    begun = frame(TEXT, b"be", fin=False)
+    events = decoder.feed(begun + frame(PING) * 2000 + frame(CONTINUATION, b"gun"))
+    assert len(events) == MOST_EVENTS
+    assert decoder.in_progress
+    for part in rest(decoder):
+        events += part
+    assert events == [(PING, b"")] * 2000 + [(TEXT, b"begun")]
+
+
+def test_long_messages_are_taken_about_the_limit_at_a_time() -> None:
+    decoder = Decoder(Limits(message=1000))
+    messages = [b"%d" % number * 900 for number in range(10)]
+    parts = [decoder.feed(b"".join(frame(BINARY, one) for one in messages))]
+    parts += rest(decoder)
+    assert all(sum(len(one) for _, one in part) <= 2000 for part in parts)
+    assert [event for part in parts for event in part] == [
+        (BINARY, one) for one in messages
+    ]
+
+
+@pytest.mark.parametrize("last", [frame(CLOSE), b"\x91\x80" + MASK])
+def test_nothing_more_is_taken_after_the_end(last: bytes) -> None:
+    decoder = Decoder(ROOMY)
+    decoder.feed(frame(TEXT) * (MOST_EVENTS + 5) + last + frame(TEXT) * 2000)
+    events = decoder.feed(b"")
+    assert len(events) == 5 + (last == frame(CLOSE))
+    assert not decoder.more
+    assert decoder.feed(b"") == []
+
+
+def test_a_message_after_what_waited_has_a_serial_of_its_own() -> None:
+    decoder = Decoder(ROOMY)
+    decoder.feed(frame(TEXT, b"first", fin=False))
+    serial = decoder.serial
+    many = frame(TEXT) * MOST_EVENTS
+    decoder.feed(frame(CONTINUATION, b"") + many + frame(TEXT, b"second", fin=False))
+    assert decoder.more
+    decoder.feed(b"")
+    assert decoder.in_progress
+    assert decoder.serial > serial

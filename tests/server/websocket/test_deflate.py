@@ -184,6 +184,18 @@ def test_a_bomb_is_not_inflated() -> None:
         assert peak < 8 * limits.message
 
 
+def test_what_inflates_to_much_is_taken_a_message_at_a_time() -> None:
+    """64 KiB from a socket hold 760 messages of 64 KiB: fifty megabytes."""
+    decoder = Decoder(Limits(), deflate=True)
+    many = 64
+    data = client_frame(0xC2, squeezed(bytes(65536))) * many
+    counts = [len(decoder.feed(data))]
+    while decoder.more:
+        counts.append(len(decoder.feed(b"")))
+    assert max(counts) <= 2
+    assert sum(counts) == many
+
+
 @pytest.mark.parametrize("size", [65535, 65536])
 def test_a_message_of_the_limit_passes_however_it_compresses(size: int) -> None:
     for payload in (bytes(size), os.urandom(size)):
