@@ -4,7 +4,9 @@ import dataclasses
 import re
 from pathlib import Path
 
+from hubbub.cli.serve import command as serve
 from hubbub.codes import CLOSES, ERRORS, Exit
+from hubbub.config.table import ENTRIES
 from hubbub.server.stats.layout import FIELDS
 from hubbub.settings import Settings
 from hubbub.supervisor.slot import TRANSITIONS, Kind
@@ -17,7 +19,7 @@ def rows(page: str) -> list[list[str]]:
     """Return the cells of every table row of a page."""
     text = (DOCS / page).read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def settings(tree: object, prefix: str = "") -> dict[str, object]:
@@ -42,6 +44,18 @@ def test_every_setting_is_documented_with_default_and_unit() -> None:
         elif default in ("", ()):
             text = '`""`' if default == "" else "`[]`"
         assert told[key] == [text, unit], key
+
+
+def test_every_setting_is_documented_with_variable_flag_and_meaning() -> None:
+    told = {row[0].strip("`"): row[3:] for row in rows("configuration.md")[1:]}
+    assert {key: (row[0], row[2]) for key, row in told.items()} == {
+        key: (f"`{entry.variable}`", entry.doc) for key, entry in ENTRIES.items()
+    }
+    flags = {key: row[1].strip("`") for key, row in told.items() if row[1]}
+    options = {option for one in serve.params for option in one.opts}
+    assert set(flags.values()) == options - {"--config", "--set"}
+    for key, flag in flags.items():
+        assert key.startswith(flag.removeprefix("--").replace("-", "_")), key
 
 
 def test_every_code_is_documented() -> None:
