@@ -206,6 +206,8 @@ def _default_signals() -> None:
     kept = {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}
     for number in signal.valid_signals() - kept:
         signal.signal(number, signal.SIG_DFL)
+    # `pkill -HUP hubbub` means the supervisor; the workers inherit this.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

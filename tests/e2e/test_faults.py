@@ -59,6 +59,18 @@ def test_stopped_worker_is_replaced_and_gave_no_stack(cluster: Cluster) -> None:
     assert "Current thread" not in (entry["stack"] or "")
 
 
+def test_a_hangup_for_everybody_ends_nobody(cluster: Cluster) -> None:
+    cluster.start("--workers", "2")
+    before = {process.pid for process in cluster.processes()}
+    assert len(before) == 4
+    for pid in before:
+        os.kill(pid, signal.SIGHUP)
+    wait_for(lambda: "reload is not available" in cluster.log_text())
+    time.sleep(0.5)
+    assert {process.pid for process in cluster.processes()} == before
+    assert [worker["generation"] for worker in cluster.status()["workers"]] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("fault", "code"), [(("raise",), 1), (("exit", "7"), 7)], ids=["raise", "exit"]
 )
