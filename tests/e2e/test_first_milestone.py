@@ -216,6 +216,7 @@ def test_status_tells_the_whole_structure(cluster: Cluster) -> None:
         assert set(worker["restarts"]) == {"planned", "crash", "watchdog", "memory"}
         assert (worker["slot"], worker["state"]) == (slot, "ready")
         assert (worker["connections"], worker["rooms"]) == (1, 1)
+        assert worker["fds"] == len(os.listdir(f"/proc/{worker['pid']}/fd"))
     table = cluster.run("status").stdout
     assert max(map(len, table.splitlines())) <= 80
 
