@@ -9,7 +9,8 @@ from hubbub.codes import CLOSES, ERRORS, Exit
 from hubbub.config.table import ENTRIES
 from hubbub.server.stats.layout import FIELDS
 from hubbub.settings import Settings
-from hubbub.supervisor.slot import TRANSITIONS, Kind
+from hubbub.supervisor.dashboard.snapshot import Cluster, snapshot
+from hubbub.supervisor.slot import TRANSITIONS, Event, Kind, Slot
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -73,6 +74,29 @@ def test_every_exit_code_and_kind_of_end_is_documented() -> None:
     assert {str(int(code)) for code in Exit} <= first
     last = {row[-1].strip("`") for row in rows("operating.md")}
     assert {kind.value for kind in Kind if kind is not Kind.NO_FORK} <= last
+
+
+def test_every_event_of_the_journal_is_documented() -> None:
+    sources = {path: path.read_text() for path in (ROOT / "supervisor").glob("*.py")}
+    written = {
+        event
+        for text in sources.values()
+        for event in re.findall(r"journal\.write\(\s*\"(\w+)\"", text)
+    }
+    judged = re.findall(r"Event\.([A-Z_]+)", sources[ROOT / "supervisor/watchdog.py"])
+    told = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows("operating.md")))
+    assert {"start", "exit"} <= written
+    assert written | {Event[name].value for name in judged} <= set(told)
+
+
+def test_every_field_of_the_status_is_documented() -> None:
+    facts = Cluster(1, "", "", "", None, 0.0, 0.0, 0.0, 0.0, True, False, 0)
+    slots = [Slot(0, Settings().restarts)]
+    status = snapshot(facts, Settings(), slots, {}, {}, {})
+    told = set(re.findall(r"`\.?(\w+)[`.]", (DOCS / "operating.md").read_text()))
+    assert isinstance(status["cluster"], dict)
+    assert isinstance(status["workers"], list)
+    assert {*status["cluster"], *status["workers"][0]} <= told
 
 
 def test_every_figure_of_the_scoreboard_is_told() -> None:
