@@ -36,7 +36,8 @@ from hubbub.settings import MIB, Limits, Settings
 
 MOST_STRIKES = 16
 """Bad native messages, less the good ones, after which a connection is closed."""
-ECHO_LIMITS = Limits(message=16 * MIB, fragments=65536)
+ECHO_LIMITS = Limits(message=16 * MIB, fragments=65536 + 1)
+"""Clients may end 65,536 full fragments with an empty one; Autobahn 9.3.1 does."""
 
 PLAIN, NATIVE, ECHO = range(3)
 Events = list[tuple[int, bytes]]
