@@ -20,6 +20,7 @@ import trio
 
 from hubbub.codes import Close, Exit
 from hubbub.logs import make_log
+from hubbub.server import fault
 from hubbub.server.bus.mesh import Mesh
 from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.memory import Memory
@@ -61,10 +62,6 @@ class WorkerSpec:
     """Packets to and from the supervisor; its end means that the supervisor died."""
     dump: int
     """Where SIGUSR2 writes the Python stack."""
-
-
-class _Fault(Exception):
-    """Raised on purpose, by `hubbub fault SLOT raise`."""
 
 
 class Worker:
@@ -181,6 +178,7 @@ class Worker:
             nursery.start_soon(self._reactor.run)
             nursery.start_soon(self._listener.run)
             nursery.start_soon(self._sweep.run)
+            nursery.start_soon(self._reactor.throttle.run)
             nursery.start_soon(self._pulse.run)
             nursery.start_soon(self._wait_terminated, nursery)
             nursery.start_soon(self._wait_channel, nursery)
@@ -235,12 +233,7 @@ class Worker:
         if not self.spec.settings.faults:
             return
         self.log.warning("fault_on_request", fault=message["fault"])
-        if message["fault"] == "block":
-            time.sleep(float(str(message["seconds"])))
-        elif message["fault"] == "raise":
-            raise _Fault("raised on request")
-        elif message["fault"] == "exit":
-            os._exit(int(str(message["code"])))
+        fault.commit(message, self._mesh.tear)
 
     async def _wait_terminated(self, nursery: trio.Nursery) -> None:
         with trio.open_signal_receiver(signal.SIGTERM) as signals:

@@ -15,7 +15,7 @@ from hubbub.codes import Exit
 from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.scoreboard import Scoreboard
 from hubbub.settings import Settings, most_connections
-from hubbub.supervisor import journal, listener, rundir
+from hubbub.supervisor import fault, journal, listener, rundir
 from hubbub.supervisor.control import Answer, Control, Request
 from hubbub.supervisor.dashboard.snapshot import Cluster, snapshot
 from hubbub.supervisor.fleet import Fleet, Shared
@@ -27,7 +27,6 @@ from hubbub.supervisor.zygote import ENTRY
 
 TICK: Final = 0.25
 """Longest time between two looks at the deadlines, seconds."""
-FAULTS: Final = ("block", "raise", "exit")
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -239,18 +238,11 @@ class Supervisor:
     def _fault(self, request: Request) -> Answer:
         if not self._settings.faults:
             return {"error": "this cluster was not started with --faults"}
-        slot, fault = request.get("slot"), request.get("fault")
-        seconds, code = request.get("seconds", 10.0), request.get("code", 1)
-        if fault not in FAULTS:
-            return {"error": f"there is no fault {fault!r:.80}"}
-        if not isinstance(slot, int) or isinstance(slot, bool):
-            return {"error": "slot is a number"}
-        if not isinstance(seconds, int | float) or not 0 <= seconds <= 3600:
-            return {"error": "seconds is a number from 0 to 3600"}
-        if not isinstance(code, int) or not 0 <= code <= 255:
-            return {"error": "code is a number from 0 to 255"}
-        message = {"fault": fault, "seconds": float(seconds), "code": code}
-        why = self._fleet.fault(slot, {"type": "fault", **message})
+        try:
+            slot, message = fault.parse(request)
+        except fault.BadFault as error:
+            return {"error": str(error)}
+        why = self._fleet.fault(slot, message)
         return {"error": why} if why else {"ok": True}
 
     def _keep_journal(self) -> None:

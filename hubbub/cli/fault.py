@@ -4,30 +4,43 @@ import click
 
 from hubbub.config.table import Entry, Kind
 from hubbub.config.value import from_text
+from hubbub.supervisor.fault import FAULTS, LARGEST_OFFSET
 
 from . import options
 from .cluster import ask, find
 
-_BLOCK = Entry("block", Kind.DURATION, 10.0, "", "seconds", 0.001, 3600)
-_EXIT = Entry("exit", Kind.COUNT, 1, "", "", 0, 255)
+_SECONDS = Entry("seconds", Kind.DURATION, 10.0, "", "seconds", 0.001, 3600)
+_CODE = Entry("code", Kind.COUNT, 1, "", "", 0, 255)
+_OFFSET = Entry("offset", Kind.SIZE, 1, "", "bytes", 1, LARGEST_OFFSET)
 
 
 @click.command("fault")
 @click.argument("slot", type=click.IntRange(min=0))
-@click.argument("fault", type=click.Choice(["block", "raise", "exit"]))
+@click.argument("fault", type=click.Choice(FAULTS))
 @click.argument("value", required=False)
 @options.run_dir
 def command(slot: int, fault: str, value: str | None, run_dir: str | None) -> None:
-    """Break the worker of SLOT: `block 10s`, `raise`, or `exit 1`.
+    """Break the worker of SLOT.
+
+    \b
+    block 10s           sleep: no heartbeat, no work
+    spin 10s            the same, with the interpreter busy
+    raise               a bug
+    exit 1              end with this exit code
+    truncate-bus 1000   write that many bytes of a large frame to every
+                        other worker (default: half of it), then SIGKILL
 
     The cluster must have been started with --faults.
     """
     request: dict[str, object] = {"type": "fault", "slot": slot, "fault": fault}
     try:
-        if fault == "block":
-            request["seconds"] = from_text(_BLOCK, value or "10s")
+        if fault in ("block", "spin"):
+            request["seconds"] = from_text(_SECONDS, value or "10s")
         elif fault == "exit":
-            request["code"] = from_text(_EXIT, value or "1")
+            request["code"] = from_text(_CODE, value or "1")
+        elif fault == "truncate-bus":
+            if value is not None:
+                request["offset"] = from_text(_OFFSET, value)
         elif value is not None:
             raise ValueError("takes no value")
     except ValueError as error:

@@ -25,6 +25,8 @@ from hubbub.server.reactor.reactor import Reactor
 _READ = 256 * 1024
 _WRITE = 256 * 1024
 """Bytes joined for one write: more than a socket takes, much less than may wait."""
+_TEAR = 0.5
+"""Longest time that tearing waits for a peer to read, seconds."""
 _OUT = select.EPOLLOUT
 _IN = select.EPOLLIN
 
@@ -194,6 +196,20 @@ class Link:
         self._frames.clear()
         self._offset = self.size = 0
         return frames
+
+    def tear(self, part: bytes) -> None:
+        """Write what waits and then `part`; a peer that does not read in time gets
+        less. Nothing may be written here afterwards."""
+        data = b"".join(self._frames)[self._offset :] + part
+        # Sending with a timeout is a socket's; the number stays ours.
+        handle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, self.fd)
+        try:
+            handle.settimeout(_TEAR)
+            handle.sendall(data)
+        except OSError:
+            pass  # It is gone or stuck, and its part torn off somewhere else.
+        finally:
+            handle.detach()
 
     def cut(self) -> list[bytes]:
         """End our writing; return what was not sent. The peer's bytes are still read

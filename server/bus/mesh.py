@@ -20,6 +20,7 @@ from hubbub.server.bus.wire import (
     Body,
     BusError,
     encode,
+    torn_frame,
 )
 from hubbub.server.dialects.message import Kind, Message
 from hubbub.server.reactor.reactor import Reactor
@@ -209,6 +210,17 @@ class Mesh:
         link.write()
         if link.open:
             self._begin(link)
+
+    def tear(self, offset: int | None) -> None:
+        """Write a large frame as far as `offset` to every peer, None: half of it.
+
+        A fault on purpose: whoever calls it has to end before anything else is
+        written, because that would be taken for the rest of the frame.
+        """
+        part = torn_frame(self._most_frame, offset)
+        for peer in self._peers.values():
+            if peer.link is not None and peer.link.open and peer.link.greeted:
+                peer.link.tear(part)
 
     def gone(self, slot: int, generation: int) -> None:
         """That worker has ended: nothing waits for it any more."""

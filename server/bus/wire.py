@@ -22,6 +22,10 @@ GAP: Final = 3
 
 MOST_ROOMS: Final = 256
 """Rooms that a GAP names; more are told as nil."""
+TORN: Final = 512 * 1024
+"""Longest frame that is torn on purpose, bytes."""
+TORN_ROOM: Final = "torn"
+"""The room that nobody hears anything in when frames are torn."""
 _HEAD: Final = 6
 _SHAPES: Final[dict[int, tuple[tuple[type, ...], ...]]] = {
     HELLO: ((int,), (int,), (str,)),
@@ -40,6 +44,23 @@ def encode(kind: int, *fields: object) -> bytes:
     """Return one frame."""
     body: bytes = msgpack.packb(fields)
     return b"%b%c%c%b" % ((len(body) + 2).to_bytes(4, "big"), VERSION, kind, body)
+
+
+def torn_frame(most: int, offset: int | None) -> bytes:
+    """Return the beginning of a large frame: TORN bytes, or as long as frames get.
+
+    Its payload is a row of whole frames: a reader that takes up the stream in the
+    middle of it would hear what nobody said.
+
+    Args:
+        most: longest frame, as for FrameReader.
+        offset: how much of it, bytes, at most all but its last one; None: half.
+    """
+    inner = encode(PUBLISH, TORN_ROOM, 1, TORN_ROOM, b"never said")
+    size = min(TORN, most)
+    payload = inner * ((size - len(inner)) // len(inner))
+    frame = encode(PUBLISH, TORN_ROOM, 1, TORN_ROOM, payload)
+    return frame[: len(frame) // 2 if offset is None else min(offset, len(frame) - 1)]
 
 
 def decode_body(kind: int, body: bytes) -> Body:

@@ -25,18 +25,19 @@ def exit_entry(cluster: Cluster) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(("fault", "blames"), [("block", "commit"), ("spin", "spin")])
 def test_blocked_worker_is_replaced_with_its_stack_in_the_journal(
-    cluster: Cluster,
+    cluster: Cluster, fault: str, blames: str
 ) -> None:
     cluster.start("--workers", "2", "--identify", "--faults", *QUICK)
     survivor, other = (plain(cluster.url("/rooms/lobby"), 1) for _ in range(2))
     started = time.monotonic()
-    assert cluster.run("fault", "0", "block", "60s").returncode == 0
+    assert cluster.run("fault", "0", fault, "60s").returncode == 0
     entry = exit_entry(cluster)
     assert time.monotonic() - started < 8
     assert entry["kind"] == "watchdog"
     assert "worker.py" in entry["stack"]
-    assert "_fault" in entry["stack"]
+    assert f"in {blames}\n" in entry["stack"]
     assert cluster.worker(0)["restarts"]["watchdog"] == 1
     survivor.send("unaffected")
     assert other.recv(5) == "unaffected"
@@ -88,6 +89,32 @@ def test_crash_is_journalled_and_replaced(
     entry = exit_entry(cluster)
     assert (entry["kind"], entry["code"]) == ("crash", code)
     assert cluster.worker(0)["restarts"]["crash"] == 1
+
+
+@pytest.mark.parametrize("offset", ["1", "5", "64", None])
+def test_half_a_bus_frame_and_then_death_harms_nobody_else(
+    cluster: Cluster, offset: str | None
+) -> None:
+    cluster.start("--workers", "3", "--identify", "--faults")
+    one, two = (plain(cluster.url("/rooms/lobby"), slot) for slot in (1, 2))
+    phantoms = [plain(cluster.url("/rooms/torn?echo=1"), slot) for slot in (1, 2)]
+    arguments = ["truncate-bus"] if offset is None else ["truncate-bus", offset]
+    assert cluster.run("fault", "0", *arguments).returncode == 0
+    for number in range(50):
+        one.send(f"{number}")
+        assert two.recv(5) == f"{number}"
+    entry = exit_entry(cluster)
+    assert (entry["kind"], entry["signal"]) == ("crash", "SIGKILL")
+    newcomer = plain(cluster.url("/rooms/lobby"), 0)
+    newcomer.send("from its successor")
+    assert one.recv(5) == two.recv(5) == "from its successor"
+    for phantom in phantoms:
+        phantom.send("first of all")
+        assert phantom.recv(5) == "first of all"
+    workers = cluster.status()["workers"]
+    assert [worker["generation"] for worker in workers] == [2, 1, 1]
+    assert [worker["errors"] for worker in workers] == [0, 0, 0]
+    assert "bad frame" not in str(cluster.journal())
 
 
 def test_faults_are_refused_unless_they_are_switched_on(cluster: Cluster) -> None:
