@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := hubbub server supervisor loadtest tests
 
 
-.PHONY: bench serve test conformance system lint format clean
+.PHONY: bench serve test faults conformance system lint format clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: pyproject.toml
@@ -39,6 +39,10 @@ test: lint system
 # What tests want beside Python, where it may be installed.
 system:
 	@tests/system-packages.sh
+
+# Every fault scenario at every size; one of them: make faults ARGS="-k s5_".
+faults: $(VENV)/developed
+	$(BIN)/pytest tests/faults -m fault $(ARGS)
 
 # Autobahn groups 1-7 and 10; make conformance ARGS="--groups 6" for one of them.
 conformance: $(VENV)/developed
