@@ -115,6 +115,7 @@ class Worker:
             self._fanout,
             encoder,
             self._refused,
+            lambda: self._board.degraded,
         )
         self._reactor.attach(self._sessions, self._fanout)
         self._listener = Listener(

@@ -78,6 +78,11 @@ class Chronicle:
         self.log.error("slot_failed", slot=slot.index, reason=slot.failed)
         self.journal.write("slot_failed", slot=slot.index, reason=slot.failed)
 
+    def revived(self, slot: Slot) -> None:
+        """A slot that had been given up is filled again."""
+        self.log.info("slot_revived", slot=slot.index)
+        self.journal.write("slot_revived", slot=slot.index)
+
 
 def _who(process: Process) -> dict[str, object]:
     return {**process.identity._asdict(), "pid": process.pid}

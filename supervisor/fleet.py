@@ -19,6 +19,7 @@ from hubbub.supervisor import restarts
 from hubbub.supervisor.channel import Message, Nonsense
 from hubbub.supervisor.chronicle import Chronicle
 from hubbub.supervisor.gauges import Gauges
+from hubbub.supervisor.health import Health
 from hubbub.supervisor.journal import Journal
 from hubbub.supervisor.link import Identity, Mesh, Pair
 from hubbub.supervisor.log import Log
@@ -71,6 +72,7 @@ class Fleet:
         self._all_ready = all_ready
         self._judge = Judge(settings.watchdog, settings.restarts, settings.drain)
         self._mesh = Mesh()
+        self._health = Health()
         self._now = 0.0
         self.slots = [Slot(index, settings.restarts) for index in range(count)]
         self.gauges = Gauges(self.slots, shared.scoreboard)
@@ -108,6 +110,16 @@ class Fleet:
         self.spawner.due = now
         for slot in self.slots:
             slot.want(now)
+
+    def revive(self, now: float) -> list[int]:
+        """Fill the slots that were given up, with clean records; return which."""
+        failed = [slot for slot in self.slots if slot.failed and slot.wanted]
+        for slot in failed:
+            slot.want(now)
+            self._chronicle.revived(slot)
+        if not self.stopping:
+            self.spawner.forgive(now)
+        return [slot.index for slot in failed]
 
     def stop(self, now: float) -> None:
         """Let everybody drain. The listener's last holder closes it."""
@@ -150,6 +162,7 @@ class Fleet:
         for pair in self._mesh.take_due(now):
             self._give(pair)
         self._consider(now)
+        self._shared.scoreboard.degraded = self._health.degraded(self.slots, now)
         waiting = [slot.due for slot in self.slots] if self.spawner.ready else []
         times = [*waiting, self._mesh.next_due(), self.spawner.due]
         return min((at for at in times if at is not None), default=None)

@@ -176,8 +176,12 @@ class Supervisor:
         """Do what signals ask for."""
         counts = self._signals.take()
         stops = counts[signal.SIGTERM] + counts[signal.SIGINT]
-        if counts[signal.SIGHUP] and not stops:
-            self._log.warning("reload is not available yet; nothing is changed")
+        if counts[signal.SIGHUP] and not stops and not self._fleet.stopping:
+            revived = self._fleet.revive(now)
+            self._log.warning(
+                "reload is not available yet: code and settings stay as they are",
+                revived=revived,
+            )
         if stops and not self._fleet.stopping:
             stops -= 1
             self._stop(now, "signal")

@@ -114,6 +114,12 @@ class Spawner:
         if not self._channel.send(message, fds):
             self.kill("does not read its requests")
 
+    def forgive(self, now: float) -> None:
+        """Forget the zygotes that died; fork one now if none lives."""
+        self._tally, self.given_up = restarts.Tally(), False
+        if self._wanted and self.pid is None:
+            self.due = now
+
     def kill(self, reason: str) -> None:
         """SIGKILL the zygote; it is reaped like any other child."""
         if self.pid is not None:

@@ -13,6 +13,8 @@ PURE = [
     *sorted((ROOT / "server/dialects").glob("*.py")),
     *sorted((ROOT / "server/rooms").glob("*.py")),
     ROOT / "supervisor/slot.py",
+    ROOT / "supervisor/fault.py",
+    ROOT / "supervisor/health.py",
     ROOT / "supervisor/restarts.py",
     ROOT / "supervisor/watchdog.py",
     ROOT / "supervisor/link.py",

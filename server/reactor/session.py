@@ -53,6 +53,7 @@ class Sessions:
         prefix: makes member names of this worker unlike those of any other.
         most: connections this worker serves at once.
         refused: called with status and reason of every refused handshake.
+        degraded: says whether the cluster has fewer workers than it should.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Sessions:
         fanout: Fanout,
         encoder: Encoder,
         refused: Callable[[int, str], None],
+        degraded: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._limits = settings.limits
@@ -88,6 +90,7 @@ class Sessions:
         self._fanout = fanout
         self._encoder = encoder
         self._refused = refused
+        self._degraded = degraded
         self._handlers = (self._plain, self._native, self._echo)
         self._commands = {
             "join": self._join,
@@ -168,7 +171,9 @@ class Sessions:
 
     def _health(self, c: Connection, request: Request) -> None:
         check_get(request)
-        status, body = (503, "draining\n") if self.draining else (200, "ok\n")
+        status, body = 200, "degraded\n" if self._degraded() else "ok\n"
+        if self.draining:
+            status, body = 503, "draining\n"
         head_only = request.method == "HEAD"
         self._reactor.finish(c, http_response(status, body, head_only=head_only))
 

@@ -66,4 +66,6 @@ INDEX: Final = {field.name: i + 1 for i, field in enumerate(FIELDS)}
 MAGIC: Final = 0x48554242_55420000
 VERSION: Final = 1
 HEADER_WORDS: Final = 8
+DEGRADED: Final = 3
+"""Word of the header: 1 while the cluster has fewer workers than it should."""
 RECORD_WORDS: Final = 64

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 
 from hubbub.server.stats.layout import (
+    DEGRADED,
     FIELDS,
     HEADER_WORDS,
     INDEX,
@@ -98,6 +99,15 @@ class Scoreboard:
             words[0], words[1], words[2] = MAGIC, VERSION, slots
             words.release()
         return cls(fd)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the cluster has fewer workers than it should; the supervisor says."""
+        return bool(self._words[DEGRADED])
+
+    @degraded.setter
+    def degraded(self, degraded: bool) -> None:
+        self._words[DEGRADED] = degraded
 
     def record(self, slot: int, generation: int) -> Record:
         """Return the record of one worker for writing."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hubbub.server.stats.layout import State as Said
 from hubbub.server.stats.scoreboard import Reading
 from hubbub.settings import Settings
+from hubbub.supervisor.health import ready
 from hubbub.supervisor.link import Identity
 from hubbub.supervisor.reason import reason, signal_name
 from hubbub.supervisor.slot import Kind, Slot, State, Worker
@@ -78,7 +79,7 @@ def snapshot(
     Returns:
         What JSON can hold: {"cluster": {…}, "workers": [{…}, …]}.
     """
-    ready = sum(_ready(slot) for slot in slots)
+    up = sum(ready(slot) for slot in slots)
     rows = [
         _row(cluster, settings, slot, worker, pids, readings, cpu_percent)
         for slot in slots
@@ -86,7 +87,7 @@ def snapshot(
     ]
     return {
         "cluster": {
-            "state": _state(cluster, ready, len(slots)),
+            "state": _state(cluster, up, len(slots)),
             "pid": cluster.pid,
             "version": cluster.version,
             "run_dir": cluster.run_dir,
@@ -94,16 +95,12 @@ def snapshot(
             "generation": 1,
             "started_at": cluster.started_at,
             "uptime_s": round(cluster.uptime, 3),
-            "ready": ready,
+            "ready": up,
             "slots": len(slots),
             "journal_lost": cluster.journal_lost,
         },
         "workers": rows,
     }
-
-
-def _ready(slot: Slot) -> bool:
-    return any(worker.state is State.READY for worker in slot.workers)
 
 
 def _state(cluster: Cluster, ready: int, slots: int) -> str:
@@ -171,6 +168,8 @@ def _row(
         "accepted": read("accepted", 0),
         "refused": read("refused", 0),
         "protocol_errors": read("protocol_errors", 0),
+        "held": read("held", 0),
+        "floods": read("floods", 0),
         "silent": read("silent", 0),
         "errors": read("errors", 0),
         "accept_pauses": read("accept_pauses", 0),

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -131,6 +132,27 @@ def test_dangerous_flags_need_loopback(cluster: Cluster, flag: str) -> None:
     cluster.start("--host", "0.0.0.0", flag, wait=False)
     assert cluster.wait(10) in (2, 3)
     assert "loopback" in cluster.log_text()
+
+
+def test_healthz_says_degraded_until_a_hangup_revives_the_slot(
+    cluster: Cluster,
+) -> None:
+    cluster.start("--workers", "2", "--faults", "--identify")
+
+    def health() -> tuple[int, bytes]:
+        with urlopen(f"http://127.0.0.1:{cluster.port}/healthz") as answer:
+            return answer.status, answer.read()
+
+    member = plain(cluster.url("/rooms/lobby?echo=1"), 0)
+    assert health() == (200, b"ok\n")
+    assert cluster.run("fault", "1", "exit", "3").returncode == 0
+    wait_for(lambda: cluster.worker(1)["state"] == "failed")
+    wait_for(lambda: health() == (200, b"degraded\n"), 1)
+    cluster.send_signal(signal.SIGHUP)
+    wait_for(lambda: cluster.worker(1)["state"] == "ready")
+    wait_for(lambda: health() == (200, b"ok\n"), 1)
+    member.send("through it all")
+    assert member.recv(5) == "through it all"
 
 
 def test_all_slots_failing_ends_the_cluster_with_70(cluster: Cluster) -> None:

@@ -15,6 +15,8 @@ Start = Callable[..., Any]
 
 pytestmark = pytest.mark.slow
 
+NO_RELOAD = "reload is not available yet: code and settings stay as they are"
+
 
 def test_cluster_starts_serves_status_and_drains_on_sigterm(start: Start) -> None:
     cluster = start()
@@ -87,7 +89,37 @@ def test_storm_of_harmless_signals_changes_nothing(start: Start) -> None:
             cluster.signal(number)
     assert cluster.ask(type="status")["cluster"]["state"] == "ready"
     assert cluster.pids() == before
-    cluster.wait_log("reload is not available yet; nothing is changed")
+    line = cluster.wait_log(NO_RELOAD)
+    assert line["revived"] == []
+
+
+def test_sighup_revives_a_failed_slot_with_a_clean_record(start: Start) -> None:
+    plan = {f"1/{generation}": "exit 1" for generation in range(1, 7)}
+    cluster = start(plan, restarts={"pause": 0.02})
+    cluster.wait_log("slot_failed")
+    before = cluster.workers()[0]
+    cluster.signal(signal.SIGHUP)
+    assert cluster.wait_log(NO_RELOAD)["revived"] == [1]
+    row = cluster.wait_worker(1, state="ready", failed=None)
+    assert row["generation"] == 7
+    assert cluster.ask(type="status")["cluster"]["state"] == "ready"
+    assert cluster.workers()[0]["pid"] == before["pid"]
+    (entry,) = cluster.journal("slot_revived")
+    assert entry["slot"] == 1
+    # Its record is clean: one more exit is one, not the one too many.
+    os.kill(row["pid"], signal.SIGKILL)
+    cluster.wait_worker(1, state="ready", generation=8)
+
+
+def test_sighup_while_stopping_revives_nobody(start: Start) -> None:
+    cluster = start({"0": "exit 3", "1": "will not drain"}, drain={"grace": 1.0})
+    cluster.wait_log("slot_failed")
+    cluster.wait_worker(1, state="ready")
+    cluster.signal(signal.SIGTERM)
+    cluster.wait_log("draining")
+    cluster.signal(signal.SIGHUP)
+    assert cluster.wait() == 0
+    assert len(cluster.journal("start")) == 2
 
 
 @pytest.mark.parametrize("after", range(0, 300, 15))

@@ -48,6 +48,7 @@ class Swept(Rig):
             self.fanout,
             Encoder(256),
             lambda status, reason: self.refused.append(status),
+            lambda: False,
         )
         self.reactor.attach(self.sessions, self.fanout)
         self.sweep = Sweep(self.reactor, self.sessions, SETTINGS)

@@ -26,6 +26,17 @@ def board() -> Iterator[Scoreboard]:
     os.close(board.fd)
 
 
+def test_every_process_sees_whether_the_cluster_is_degraded(
+    board: Scoreboard,
+) -> None:
+    other = Scoreboard(board.fd)
+    assert not other.degraded
+    board.degraded = True
+    assert other.degraded
+    board.degraded = False
+    assert not other.degraded
+
+
 def all_fields(value: int) -> dict[str, int]:
     return {field.name: value for field in FIELDS}
 
