@@ -18,13 +18,9 @@ it a choice of codes. The right code is derived from the report of the case:
   to judge, but an answer there must be.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-CASES = {1: 16, 2: 11, 3: 7, 4: 10, 5: 20, 6: 145, 7: 37, 9: 54, 10: 1, 12: 90, 13: 126}
-"""How many cases each group of the suite has; one that was not run is a failure too."""
 
 _ACCEPTED = frozenset({"OK", "INFORMATIONAL"})
 _CLOSE_FRAME = "8"
@@ -92,9 +88,3 @@ def right_codes(case: str, report: Mapping[str, Any]) -> set[int]:
     if expected["requireClean"]:
         return {sent}
     return set(expected["closeCode"]) - {_NORMAL, sent}
-
-
-def missing_cases(verdicts: Iterable[Verdict], groups: Iterable[int]) -> dict[int, int]:
-    """Return how many cases of each of `groups` were not run, where any were not."""
-    run = Counter(verdict.group for verdict in verdicts)
-    return {g: CASES[g] - run[g] for g in groups if run[g] != CASES[g]}
