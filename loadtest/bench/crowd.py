@@ -1,80 +1,134 @@
-"""A crowd of plain members on raw sockets: joins a room and drains what comes.
+"""A crowd of plain members: drains what comes and counts it to the byte.
 
-It decodes nothing: a benchmark's receiver must cost less than what it measures.
+It decodes nothing and copies nothing: MSG_TRUNC on a stream lets the kernel discard
+what was read (tcp(7)). A receiver must cost less than what it measures.
 """
 
-import os
 import select
 import socket
 import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
 
-_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+from hubbub.loadtest.bench.row import Invalid
+from hubbub.server.websocket.frames import TEXT, encode_frame
+
+MESSAGE = 100
+"""Bytes of payload of every message."""
+DELIVERED = encode_frame(TEXT, b"x" * MESSAGE)
+"""What each member gets of one message."""
+SPOKEN = bytes((0x81, 0x80 | MESSAGE)) + bytes(4) + b"x" * MESSAGE
+"""What a speaker sends of one message: masked, with zeros."""
+_BUFFER = bytearray(1 << 20)
+_EVENTS = 1024
+_PATIENCE = 10.0
+"""Seconds without a byte after which what is missing is lost."""
+_BEHIND = 0.98
+"""Part of the rate that a generator must have kept."""
 
 
 class Crowd:
-    """Sockets in rooms, drained by one epoll loop.
+    """Sockets drained by one epoll loop; a context manager that closes them.
 
     Attributes:
-        received: bytes drained since the last `reset`.
+        received: bytes drained so far.
     """
 
-    def __init__(self) -> None:
-        self.sockets: list[socket.socket] = []
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self.received = 0
+        self._sockets = sockets
         self._epoll = select.epoll()
-
-    def connect(self, port: int, count: int, path: str = "") -> None:
-        """Open `count` sockets; upgrade each to `path`, if one is given.
-
-        Raises:
-            RuntimeError: the server refused an upgrade.
-        """
-        request = (
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {_KEY}\r\n\r\n"
-        ).encode()
-        for _ in range(count):
-            member = socket.create_connection(("127.0.0.1", port))
-            member.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if path:
-                member.sendall(request)
-                answer = b""
-                while b"\r\n\r\n" not in answer:
-                    part = member.recv(4096)
-                    answer += part
-                    if not part or not answer.startswith(
-                        b"HTTP/1.1 101 "[: len(answer)]
-                    ):
-                        raise RuntimeError(f"refused: {answer[:200]!r}")
-            member.setblocking(False)
-            self.sockets.append(member)
+        self._reads: dict[int, Callable[[bytearray, int, int], int]] = {}
+        for member in sockets:
+            self._reads[member.fileno()] = member.recv_into
             self._epoll.register(member.fileno(), select.EPOLLIN)
 
-    def drain(self, until: float) -> None:
-        """Read what comes until `until` (time.monotonic())."""
-        read = os.read
-        while True:
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            for number, _ in self._epoll.poll(left, 1024):
-                self.received += len(read(number, 262144))
+    def __enter__(self) -> "Crowd":
+        return self
 
-    def drain_bytes(self, expected: int, patience: float) -> bool:
-        """Read until `expected` bytes have come; return whether they did in time."""
-        end = time.monotonic() + patience
-        while self.received < expected and time.monotonic() < end:
-            self.drain(min(end, time.monotonic() + 0.05))
-        return self.received >= expected
-
-    def close(self) -> None:
-        """Close every socket."""
-        for member in self.sockets:
-            member.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._epoll.close()
+        for member in self._sockets:
+            member.close()
+
+    def drain(self, wait: float = 0.0) -> None:
+        """Read what is there; if nothing is, wait up to `wait` seconds for it.
+
+        Raises:
+            Invalid: somebody was closed.
+        """
+        events = self._epoll.poll(0, _EVENTS)
+        if not events and wait > 0:
+            # select(2) counts microseconds where epoll_wait(2) counts milliseconds.
+            if not select.select([self._epoll], [], [], wait)[0]:
+                return
+            events = self._epoll.poll(0, _EVENTS)
+        reads, discard = self._reads, socket.MSG_TRUNC
+        try:
+            for fd, _ in events:
+                size = reads[fd](_BUFFER, 0, discard)
+                if not size:
+                    raise Invalid("the server closed a connection")
+                self.received += size
+        except OSError as error:
+            raise Invalid(f"a connection was lost: {error.strerror}") from error
+
+    def drain_until(self, due: float) -> None:
+        """Read what comes until `due` (time.monotonic()), and at least once."""
+        self.drain()
+        while (left := due - time.monotonic()) > 0:
+            self.drain(left)
+
+    def drain_to(self, total: int) -> None:
+        """Read until `total` bytes were received since the start, and no more.
+
+        Raises:
+            Invalid: bytes are missing after 10 s without any, or there are more.
+        """
+        moved = time.monotonic()
+        while self.received < total:
+            before = self.received
+            self.drain(1.0)
+            now = time.monotonic()
+            if self.received > before:
+                moved = now
+            elif now - moved > _PATIENCE:
+                lost = (total - self.received) / len(DELIVERED)
+                raise Invalid(f"{lost:.0f} deliveries were lost")
+        if self.received > total:
+            raise Invalid(f"{self.received - total} bytes came that nobody sent")
 
 
-def masked_text(payload: bytes) -> bytes:
-    """Return `payload` (under 126 bytes) as a client's text frame, mask all zero."""
-    return bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload
+def speak(
+    crowd: Crowd,
+    speakers: Sequence[socket.socket],
+    messages: int,
+    rate: float,
+    hearers: int,
+) -> None:
+    """Let `speakers` say `messages` in turn, evenly over time, and drain all of it.
+
+    Args:
+        crowd: who hears.
+        speakers: who speaks; each message is the next one's.
+        messages: how many in all.
+        rate: messages a second of all together.
+        hearers: members that hear each message.
+
+    Raises:
+        Invalid: the rate was not kept, or `drain_to` says so.
+    """
+    total = crowd.received + messages * hearers * len(DELIVERED)
+    start = time.monotonic()
+    for number in range(messages):
+        speakers[number % len(speakers)].send(SPOKEN)
+        crowd.drain_until(start + (number + 1) / rate)
+    kept = messages / (time.monotonic() - start)
+    if kept < rate * _BEHIND:
+        raise Invalid(f"the generator kept only {kept:.0f} of {rate:.0f} messages/s")
+    crowd.drain_to(total)

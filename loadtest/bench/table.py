@@ -1,0 +1,110 @@
+"""The result: a table for people, the same as JSON for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from hubbub.loadtest.bench.machine import Machine
+from hubbub.loadtest.bench.row import Row, Target
+
+_HEADS = ("figure", "floor", "hubbub", "unit", "ratio", "target", "result")
+_RIGHT = (False, True, True, False, True, False, False)
+
+
+def render(machine: Machine, rows: Sequence[Row], failures: dict[str, str]) -> str:
+    """Return the table, what is behind each row, and the runs that were not valid.
+
+    Args:
+        machine: where.
+        rows: the figures.
+        failures: why a figure could not be taken, by its name.
+    """
+    where = f"{machine.cpus} CPUs, {machine.kernel}, {machine.python}"
+    lines = [f"{where}, load average before: {machine.load:.1f}"]
+    if not machine.pinned:
+        lines.append(
+            "ONE CPU ONLY: server and generator shared it; figures are unpinned and "
+            "ratios unreliable."
+        )
+    cells = [_HEADS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(_HEADS))]
+    lines.append("")
+    lines += [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, _RIGHT, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    lines.append("")
+    lines += [_details(row) for row in rows]
+    lines += [f"{name}: NOT VALID: {reason}" for name, reason in failures.items()]
+    return "\n".join(lines)
+
+
+def as_json(machine: Machine, rows: Iterable[Row], failures: dict[str, str]) -> str:
+    """Return the same as one JSON document."""
+    return json.dumps(
+        {
+            "machine": asdict(machine),
+            "rows": [
+                asdict(row) | {"ratio": row.ratio, "judged": row.judged, "ok": row.ok}
+                for row in rows
+            ],
+            "invalid": failures,
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def number(value: float | None) -> str:
+    """Return `value` with three digits that count; thousands are separated."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ratio = row.ratio
+    return (
+        row.name,
+        number(row.floor),
+        number(row.hubbub),
+        row.unit,
+        "-" if ratio is None else f"{ratio:.2f}",
+        _bound(row.target),
+        _result(row),
+    )
+
+
+def _bound(target: Target | None) -> str:
+    if target is None:
+        return "-"
+    sign, bound = (
+        ("<=", target.at_most) if target.at_least is None else (">=", target.at_least)
+    )
+    return f"{target.of} {sign} {number(bound)}"
+
+
+def _result(row: Row) -> str:
+    if row.target is None:
+        return "-"
+    word = "ok" if row.ok else "missed"
+    of = row.target.of
+    return word if of in ("ratio", "hubbub") else f"{word}: {number(row.judged)}"
+
+
+def _details(row: Row) -> str:
+    parts = [row.what]
+    if row.beside:
+        parts.append(f"beside {row.beside}")
+    parts += [f"{name} {number(value)}" for name, value in row.more.items()]
+    if row.note:
+        parts.append(row.note)
+    if len(row.rounds) > 1:
+        ratios = " ".join(f"{hubbub / floor:.2f}" for floor, hubbub in row.rounds)
+        parts.append(f"ratios {ratios}")
+    return f"{row.name}: " + "; ".join(parts)
