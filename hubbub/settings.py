@@ -51,6 +51,22 @@ class Limits:
     stalled: float = setting(
         10.0, "longest time unsent bytes may not move", "seconds", 0.1
     )
+    rate: float = setting(
+        1000.0,
+        "messages a second of one connection, above which it is read no faster; each "
+        "KiB counts as one more; 0: no limit",
+        "a second",
+        0,
+    )
+    burst: float = setting(
+        2000.0, "messages of one connection that may come at once before that", "", 1
+    )
+    flood: float = setting(
+        10.0,
+        "longest time one connection may stay above its rate",
+        "seconds",
+        0.1,
+    )
     link: int = setting(8 * MIB, "most unsent bytes of a bus link", "bytes", 64 * KIB)
 
 

@@ -179,6 +179,7 @@ class Worker:
             nursery.start_soon(self._reactor.run)
             nursery.start_soon(self._listener.run)
             nursery.start_soon(self._sweep.run)
+            nursery.start_soon(self._reactor.throttle.run)
             nursery.start_soon(self._pulse.run)
             nursery.start_soon(self._wait_terminated, nursery)
             nursery.start_soon(self._wait_channel, nursery)

@@ -39,6 +39,7 @@ class Connection:
         seen: time of its last sign of life; while opening, of its accept; while
             closing, the deadline.
         pinged: when a ping was last sent to it; it is answered if `seen` is later.
+        spent: when what it has sent so far is within its rate again.
         stuck: (serial, since) of the message in progress, as the sweep saw it.
         serial: its number on this worker.
         member: its public name, made when first needed.
@@ -59,6 +60,7 @@ class Connection:
         "rooms",
         "seen",
         "serial",
+        "spent",
         "strikes",
         "stuck",
         "variant",
@@ -79,6 +81,7 @@ class Connection:
         self.outbox: Outbox | None = None
         self.seen = now
         self.pinged = 0.0
+        self.spent = 0.0
         self.stuck: tuple[int, float] | None = None
         self.serial = serial
         self.member = ""

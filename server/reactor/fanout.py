@@ -16,13 +16,10 @@ from hubbub.server.dialects.message import Message
 from hubbub.server.reactor.connection import Connection
 from hubbub.server.reactor.outbox import SEALED
 from hubbub.server.reactor.reactor import Reactor
-from hubbub.server.rooms.hub import Hub
+from hubbub.server.reactor.throttle import congested
+from hubbub.server.rooms.hub import FULL, Hub
 from hubbub.server.rooms.room import Batch, Room
 
-FULL = 64 * 1024
-"""What may be gathered in a tick, in `Hub.pending_bytes`, before it is flushed and
-more is read: so a batch is well under an outbox's limit whatever a dialect makes of
-it, what all members have to take at once is bounded, and so is what waits."""
 _SLICE = 256
 """Members served between two looks at the clock."""
 
@@ -65,7 +62,7 @@ class Fanout:
     @property
     def full(self) -> bool:
         """Whether rooms must be flushed before more is read."""
-        return self._hub.pending_bytes > FULL
+        return self._hub.pending_bytes > self._hub.full
 
     def flush(self, deadline: float) -> bool:
         """Write what this tick has gathered: bus, acknowledgements, rooms.
@@ -85,6 +82,7 @@ class Fanout:
             # place for each of its batches would put the others behind all of them.
             rooms = list(dict.fromkeys(rooms + hub.dirty)) if rooms else hub.dirty
             hub.dirty = []
+            hub.full = FULL
         elif not rooms:
             return False
         self._waiting = []
@@ -126,7 +124,7 @@ class Fanout:
         members = cast("tuple[Connection, ...]", batch.members)
         count = len(batch.messages)
         reactor = self._reactor
-        delivered = 0
+        delivered = behind = 0
         send, push = reactor.send, reactor.push
         encode = self._encode
         while batch.at < len(members):
@@ -154,13 +152,17 @@ class Fanout:
                         reactor.drop(member)
                         continue
                     if sent < len(data):
+                        behind += 1
                         push(member, data, sent)
                 elif member.outbox is SEALED:
                     continue
                 else:
+                    behind += 1
                     push(member, data)
                 delivered += count
             if batch.at < len(members) and monotonic() >= deadline:
                 break
         reactor.counters.delivered += delivered
+        if behind and congested(members, reactor.now):
+            reactor.throttle.wait_for(batch)
         return batch.at == len(members)

@@ -20,8 +20,10 @@ from typing import Protocol
 import trio
 
 from hubbub.codes import Close
+from hubbub.server.dialects.message import Dialect
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.sockets import Sessions, Sockets
+from hubbub.server.reactor.throttle import Throttle
 from hubbub.server.stats.counters import Counters
 from hubbub.settings import Limits
 
@@ -73,6 +75,9 @@ class Reactor(Sockets):
         self._rest: list[tuple[int, int]] = []
         """Events of a batch that was broken off: time was up, or rooms were full."""
         self._report = report
+        self.throttle = Throttle(self, self.tick)
+        self._price = self.throttle.price
+        self._ahead = self.throttle.ahead
         self._flush: Flush
 
     def attach(self, sessions: Sessions, flush: Flush) -> None:
@@ -194,12 +199,21 @@ class Reactor(Sockets):
         decoder = c.decoder
         assert decoder is not None
         events = decoder.feed(data)
+        now = self.now
+        size = len(data)
+        if c.variant >= len(Dialect):  # It may have compressed a thousand to one.
+            size = sum(len(payload) for _, payload in events)
+        c.spent = (c.spent if c.spent > now else now) + self._price * (
+            len(events) + (size >> 10)
+        )
         if events:
             self._sessions.receive(c, events)
         failure = decoder.failure
         if failure is not None and c.phase == Phase.OPEN:
             self.counters.protocol_errors += 1
             self.close(c, failure.code, failure.reason)
+        elif c.spent > now + self._ahead and not c.patient:
+            self.throttle.over(c)
         elif decoder.more and not (c.patient and c.outbox is not None):
             self._unfed.append(c)
 

@@ -182,7 +182,12 @@ class Sessions:
             "type": "welcome",
             "connection": self.name(c),
             "heartbeat": self._settings.heartbeat.interval,
-            "limits": {"message": self._limits.message, "rooms": self._limits.rooms},
+            "limits": {
+                "message": self._limits.message,
+                "rooms": self._limits.rooms,
+                "rate": self._limits.rate,
+                "burst": self._limits.burst,
+            },
         }
         if self._settings.identify:
             welcome["worker"] = self._identity

@@ -58,6 +58,8 @@ class Sockets:
         self.backlogged: dict[Connection, None] = {}
         """Open connections with an outbox."""
         self.now = monotonic()
+        self.held: dict[Connection, None] = {}
+        """Connections that are not read for a while; the throttle releases them."""
         self._epoll = select.epoll()
         self._unfed: list[Connection] = []
         """Connections whose decoder has more of what they have sent."""
@@ -69,6 +71,27 @@ class Sockets:
         """Serve a new connection."""
         self.connections[connection.fd] = connection
         self._epoll.register(connection.fd, _IN)
+
+    def hold(self, c: Connection) -> None:
+        """Read no more from an open connection until it is released."""
+        if c not in self.held:
+            self.counters.held += 1
+            self.held[c] = None
+            self._arm(c)
+
+    def release(self, c: Connection) -> None:
+        """Read from a held connection again: first what it has sent before."""
+        del self.held[c]
+        self._arm(c)
+        if c.decoder is not None and c.decoder.more:
+            self._unfed.append(c)
+
+    def _arm(self, c: Connection) -> None:
+        """Tell the epoll what is of interest now."""
+        behind = c.outbox is not None and c.outbox is not SEALED
+        # A patient one's input waits until its output is gone: nothing grows.
+        deaf = c in self.held or (behind and c.patient)
+        self._epoll.modify(c.fd, (0 if deaf else _IN) | (_OUT if behind else 0))
 
     async def wait_empty(self) -> None:
         """Wait until the last connection has ended."""
@@ -104,7 +127,7 @@ class Sockets:
         if box is None:
             box = c.outbox = Outbox(monotonic())
             self.backlogged[c] = None
-            self._epoll.modify(c.fd, _IN | _OUT)
+            self._arm(c)
         elif box.ending:
             return
         elif box.size > self.limits.outbox and not c.patient:
@@ -113,9 +136,6 @@ class Sockets:
             return
         box.push(data, sent)
         self.counters.outbox_bytes += len(data) - sent
-        if c.patient:
-            # Its input waits until its output is gone: nothing grows.
-            self._epoll.modify(c.fd, _OUT)
         if self.counters.outbox_bytes > self.limits.outbox_budget:
             self._shed()
 
@@ -162,11 +182,11 @@ class Sockets:
         if box.size:
             return
         self.backlogged.pop(c, None)
-        self._epoll.modify(c.fd, _IN)
+        c.outbox = SEALED if box.ending else None
+        self._arm(c)
         if box.ending:
             self._shut(c)
             return
-        c.outbox = None
         if c.decoder is not None and c.decoder.more:
             self._unfed.append(c)  # It was patient.
         if box.pong is not None:
@@ -203,6 +223,8 @@ class Sockets:
         c.phase = Phase.CLOSING
         c.reader = c.decoder = None
         c.seen = monotonic() + linger
+        if c in self.held:
+            self.release(c)  # What it sends is discarded from now on.
         if c.outbox is None:
             self.send(c, data)
             if c.outbox is None:
@@ -245,6 +267,7 @@ class Sockets:
         if c.outbox is not None and c.outbox is not SEALED:
             self.counters.outbox_bytes -= c.outbox.size
             self.backlogged.pop(c, None)
+        self.held.pop(c, None)
         c.outbox = SEALED
         if reset:
             handle = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, c.fd)

@@ -73,6 +73,9 @@ class Sweep:
             return
         if c.patient and box is not None:
             c.seen = box.moved  # Nothing is read from it while it has an outbox.
+        if c in self._reactor.held:
+            c.seen = now  # Nor is it from one that is held.
+            c.stuck = None
         if now - c.seen <= self._heartbeat.interval:
             pass
         elif c.pinged <= c.seen:

@@ -9,10 +9,19 @@ from typing import Final
 
 from hubbub.server.dialects.message import Message
 from hubbub.server.rooms.room import Batch, Member, Room
+from hubbub.settings import KIB, MIB
 
 ENVELOPE: Final = 128
 """What a message counts for in `pending_bytes` besides its payload, bytes: a frame of
 the native dialect has 60 to 230 around it, and an empty message costs time too."""
+
+
+FULL: Final = 64 * KIB
+"""What may be gathered in a tick, in `pending_bytes`, before it is flushed and more is
+read: so a batch is well under an outbox's limit whatever a dialect makes of it."""
+WIDE: Final = 16 * MIB
+"""The same, summed over all members of a room: a batch that finds every one of them
+behind takes a part of a worker's outbox budget, and not all of it."""
 
 
 class Hub:
@@ -22,14 +31,17 @@ class Hub:
         rooms: by name; a room exists while it has a member.
         dirty: rooms with messages to flush this tick, in the order they got them.
         pending_bytes: what waits in all rooms, ENVELOPE of each message included.
+        full: `pending_bytes` above which dirty rooms are to be flushed; it falls with
+            the largest of them, and whoever takes `dirty` sets it back to FULL.
     """
 
-    __slots__ = ("dirty", "pending_bytes", "rooms")
+    __slots__ = ("dirty", "full", "pending_bytes", "rooms")
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.dirty: list[Room] = []
         self.pending_bytes = 0
+        self.full = FULL
 
     def join(self, member: Member, name: str) -> tuple[Room, bool]:
         """Make `member`, which is not in it yet, a member of room `name`.
@@ -71,6 +83,8 @@ class Hub:
         self.pending_bytes += len(message.payload) + ENVELOPE
         if room.publish(message, author):
             self.dirty.append(room)
+            if len(room.members) * self.full > WIDE:
+                self.full = WIDE // len(room.members)
 
     def take(self, room: Room) -> Batch | None:
         """Return what waits in `room` for the members it has now, None if nothing."""

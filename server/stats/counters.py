@@ -14,6 +14,8 @@ class Counters:
         "bus_missed",
         "delivered",
         "errors",
+        "floods",
+        "held",
         "messages_in",
         "outbox_bytes",
         "protocol_errors",
@@ -34,6 +36,8 @@ class Counters:
     bus_missed: int
     delivered: int
     errors: int
+    floods: int
+    held: int
     messages_in: int
     outbox_bytes: int
     protocol_errors: int

@@ -47,6 +47,8 @@ FIELDS: Final = (
     Field("slow_stalled", "", "connections closed: unsent bytes did not move"),
     Field("refused", "", "opening handshakes refused"),
     Field("protocol_errors", "", "connections failed for malformed input"),
+    Field("held", "", "times a connection was read no further for a moment"),
+    Field("floods", "", "connections closed: above their rate for too long"),
     Field("silent", "", "connections closed: no answer to a ping"),
     Field("errors", "", "exceptions in a connection's handler"),
     Field("accept_pauses", "", "times accept ran out of file descriptors"),
@@ -64,7 +66,7 @@ INDEX: Final = {field.name: i + 1 for i, field in enumerate(FIELDS)}
 """Word of each field in a record; word 0 is the sequence."""
 
 MAGIC: Final = 0x48554242_55420000
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_WORDS: Final = 8
 DEGRADED: Final = 3
 """Word of the header: 1 while the cluster has fewer workers than it should."""

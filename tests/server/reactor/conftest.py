@@ -113,7 +113,7 @@ class Rig:
         receiving: called with the messages of an open one.
     """
 
-    limits: Limits = field(default_factory=lambda: Limits(message=1 << 20))
+    limits: Limits = field(default_factory=lambda: Limits(message=1 << 20, rate=0))
     opening: Callable[[Connection, bytes], None] = lambda c, data: None
     receiving: Callable[[Connection, list[tuple[int, bytes]]], None] = (
         lambda c, events: None

@@ -14,6 +14,7 @@ from hubbub.server.stats.layout import (
     HEADER_WORDS,
     INDEX,
     RECORD_WORDS,
+    VERSION,
     State,
 )
 from hubbub.server.stats.scoreboard import Scoreboard, VersionMismatch
@@ -131,8 +132,9 @@ def test_all_counters_are_fields(board: Scoreboard) -> None:
 
 
 def test_memory_of_another_version_is_refused(board: Scoreboard) -> None:
-    os.pwrite(board.fd, (2).to_bytes(8, sys.byteorder), 8)
-    with pytest.raises(VersionMismatch, match="version 2"):
+    other = VERSION + 1
+    os.pwrite(board.fd, other.to_bytes(8, sys.byteorder), 8)
+    with pytest.raises(VersionMismatch, match=f"version {other}"):
         Scoreboard(board.fd)
 
 
