@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from math import gcd
 from types import TracebackType
 
 from hubbub.loadtest.bench.machine import SERVED, cpu_seconds, pin, raise_file_limit
@@ -41,15 +43,15 @@ class _Sender:
         """Send messages evenly over time, each to the next `hearers` sockets.
 
         Args:
-            hearers: sockets that get each message; together they are a group (what
-                does not fill one is left out).
+            hearers: sockets that get each message.
             messages: how many; groups take turns.
             rate: messages a second; 0 is as fast as the receiver takes them.
             size: bytes of one message.
         """
         numbers = [one.fileno() for one in self._sockets]
-        starts = range(0, len(numbers) - hearers + 1, hearers)
-        groups = [numbers[start : start + hearers] for start in starts]
+        ring = cycle(numbers)
+        count = len(numbers) // gcd(len(numbers), hearers)
+        groups = [list(islice(ring, hearers)) for _ in range(count)]
         data, write = b"x" * size, os.write
         start = time.monotonic()
         for message in range(messages):

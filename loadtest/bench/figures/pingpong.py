@@ -128,7 +128,7 @@ def measure(options: Options) -> list[Row]:
             unit="µs CPU/delivery",
             floor=middle(rounds, 0),
             hubbub=middle(rounds, 1),
-            beside="a loop of send() at the same rate that waits as often as the worker",
+            beside="a loop of send() at the same rate, waiting as often as the worker",
             target=Target("ratio", at_most=2.0),
             more={
                 "deliveries_s": median(game.rate for game in games),
