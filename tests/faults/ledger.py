@@ -7,6 +7,7 @@ private memory within a tolerance.
 
 import os
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ MEMORY_PART = 0.15
 """How much more private memory all processes together may have."""
 MEMORY_LEAST = 4 << 20
 """Or this much more, bytes: a tenth of four young workers is one page of an arena."""
+
+_PATIENCE = 3.0
+"""Seconds in which what a fault left behind must be gone."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,22 @@ def take(cluster: Cluster) -> Resources:
         private=sum(by_slot.values()) + sum(private(pid) for pid in others),
         by_slot=by_slot,
     )
+
+
+def settled(cluster: Cluster, before: Resources | None = None) -> Resources:
+    """Return what `cluster` holds once it is what it was, or after some patience.
+
+    Args:
+        cluster: the cluster.
+        before: what it was; None: until two looks agree.
+    """
+    end = time.monotonic() + _PATIENCE
+    last = before or take(cluster)
+    while True:
+        now = take(cluster)
+        if not now.difference(last) or time.monotonic() > end:
+            return now
+        last = before or now
 
 
 def workers(cluster: Cluster) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ class Report:
     lines: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Examples of what was wrong."""
+    finished: bool = False
+    """Whether the scenario came to its end."""
 
     def tell(self, name: str, value: object, unit: str = "") -> None:
         """Print a figure that has no limit."""
@@ -56,6 +58,8 @@ class Report:
         """Return the one line that says how it went."""
         count = len(self.failed)
         how = f"{count} of {len(self.lines)} FAILED" if count else "ok"
+        if not self.finished:
+            how = "broke off"
         return f"{self.name}: {self.done}: {how}"
 
     def text(self) -> str:

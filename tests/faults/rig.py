@@ -41,9 +41,10 @@ import pytest
 
 from tests.e2e.conftest import Cluster, wait_for
 from tests.faults.checker import Verdict, check, latencies, percentile
+from tests.faults.counters import differences
 from tests.faults.crowd import Crowd, Size
 from tests.faults.history import Kind, Session
-from tests.faults.ledger import Resources, take, workers
+from tests.faults.ledger import Resources, settled, workers
 from tests.faults.report import Report
 
 WINDOW = 2.0
@@ -109,7 +110,7 @@ class Rig:
         self.plan = plan
         self.report = report
         self.crowd = Crowd(cluster.port, plan.crowd)
-        self.empty = self._settled_resources(None)
+        self.empty = settled(self.cluster)
         """What the cluster holds without anybody."""
         self.full = self.empty
         """What it holds with the crowd, before anything is broken."""
@@ -133,7 +134,7 @@ class Rig:
         crowd.publish(True)
         begun = time.monotonic()
         self.load(self.plan.calm)
-        self.full = self._settled_resources(None)
+        self.full = settled(self.cluster)
         self.calm_part = (begun, time.monotonic())
 
     def load(self, seconds: float) -> None:
@@ -239,8 +240,16 @@ class Rig:
 
     # What scenarios check
 
-    def check_others(self, *faults: Fault, ratio: float = 2.0) -> None:
-        """Check that clients of all other workers noticed nothing."""
+    def check_others(
+        self, *faults: Fault, ratio: float = 2.0, window: float = WINDOW
+    ) -> None:
+        """Check that clients of all other workers noticed nothing.
+
+        Args:
+            faults: all that was broken.
+            ratio: of p99 to that of the calm part.
+            window: in which p99 is judged after each fault, seconds.
+        """
         broken = {(fault.slot, fault.generation) for fault in faults}
         history = self.crowd.history
         begun = min(fault.at for fault in faults)
@@ -254,7 +263,7 @@ class Rig:
         slots = set(range(self.plan.workers)) - {fault.slot for fault in faults}
         self.check_latency(
             "other slots",
-            [(fault.at, fault.at + WINDOW) for fault in faults],
+            [(fault.at, fault.at + window) for fault in faults],
             ratio,
             slots,
         )
@@ -316,6 +325,8 @@ class Rig:
         report.tell("told gaps, unknown", f"{verdict.told}, {verdict.unknown}")
         report.notes += verdict.samples
         if self._gone:
+            left = [*self.cluster.processes(), *self.cluster.run_dir.glob("*")]
+            report.equal("ledger: processes and files left", left or "none", "none")
             return
         self._check_counters()
         self._check_resources("with the crowd", self.full)
@@ -326,7 +337,7 @@ class Rig:
     def _check_resources(
         self, when: str, before: Resources, memory: bool = True
     ) -> None:
-        now = self._settled_resources(before)
+        now = settled(self.cluster, before)
         difference = now.difference(before)
         self.report.equal(
             f"ledger {when}: fds, processes", difference or "same", "same"
@@ -343,47 +354,13 @@ class Rig:
                 f"ledger {when}: memory", now.growth(before) / 2**20, "MiB"
             )
 
-    def _settled_resources(self, before: Resources | None) -> Resources:
-        """Return what the cluster holds once two looks agree (with `before`)."""
-        end = time.monotonic() + 3
-        last = before or take(self.cluster)
-        while True:
-            now = take(self.cluster)
-            if not now.difference(last) or time.monotonic() > end:
-                return now
-            last = before or now
-
     def _check_counters(self) -> None:
-        """Check the figures of workers that lived all along against the crowd's."""
-        served: dict[tuple[int, int], list[Session]] = {}
-        for one in self.crowd.history.sessions:
-            served.setdefault((one.slot, one.generation), []).append(one)
-        unknown = len(served.get((-1, 0), ()))
-
-        def differences() -> list[str]:
-            found: list[str] = []
-            for row in self.rows():
-                if row["generation"] != 1:
-                    continue
-                mine = served.get((row["slot"], 1), [])
-                heard = sum(len(one.heard) for one in mine)
-                said = sum(len(one.sent) + (one.kind is Kind.NATIVE) for one in mine)
-                figures = {"messages_in": (row["messages_in"], said)}
-                if all(one.ended is None for one in mine):
-                    figures["delivered"] = (row["delivered"], heard)
-                extra = row["accepted"] - len(mine)
-                if not 0 <= extra <= unknown:
-                    figures["accepted"] = (row["accepted"], len(mine))
-                found += [
-                    f"{name} of slot {row['slot']}: {its} for {ours}"
-                    for name, (its, ours) in figures.items()
-                    if its != ours
-                ]
-            return found
-
         # Workers publish four times a second.
         end = time.monotonic() + 2
-        while (wrong := differences()) and time.monotonic() < end:
+        while True:
+            wrong = differences(self.crowd.history, self.rows())
+            if not wrong or time.monotonic() > end:
+                break
             time.sleep(0.1)
         self.report.equal("counters against the crowd's", wrong or "same", "same")
 
@@ -419,4 +396,5 @@ def run(
             rig.crowd.close()
     finally:
         cluster.end()
+    report.finished = True
     assert not report.failed, "\n" + report.text()

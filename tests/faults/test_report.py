@@ -35,6 +35,8 @@ def test_text_has_every_figure_and_note() -> None:
     report.tell("reason", "killed")
     report.at_most("lost", 0, 0)
     report.notes.append("an example")
+    assert report.head() == "S9: something broke: broke off"
+    report.finished = True
     lines = report.text().splitlines()
     assert lines[0] == "S9: something broke: ok"
     assert [line.split() for line in lines[1:]] == [
