@@ -1,19 +1,19 @@
 """Fault scenarios: their figures are printed when all have run; with `-m fault` all of
 them, otherwise a line each."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.crowd import Size
 from tests.faults.report import Report
-from tests.faults.rig import Rig, run
+from tests.faults.rig import Plan, Rig, run
 
 _REPORTS = pytest.StashKey[list[Report]]()
 
 MakeScenario = Callable[..., AbstractContextManager[Rig]]
+MakeReport = Callable[[str, str], AbstractContextManager[Report]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,17 +22,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> MakeScenario:
-    """Make the rig of a scenario: `with scenario("S1", "what is done", size) as rig`.
+    """Make the rig of a scenario: `with scenario("S1", "what is done", plan) as rig`.
 
     See rig.py for how a scenario is written.
     """
 
     def make(
-        name: str, done: str, size: Size, *flags: str, **more: int
+        name: str, done: str, plan: Plan, *flags: str, **more: bool
     ) -> AbstractContextManager[Rig]:
         report = Report(name, done)
         request.config.stash[_REPORTS].append(report)
-        return run(tmp_path, report, size, *flags, **more)
+        return run(tmp_path, report, plan, *flags, **more)
+
+    return make
+
+
+@pytest.fixture
+def reporting(request: pytest.FixtureRequest) -> MakeReport:
+    """Make a report without a rig: `with reporting("S4", "what is done") as report`."""
+
+    @contextmanager
+    def make(name: str, done: str) -> Iterator[Report]:
+        report = Report(name, done)
+        request.config.stash[_REPORTS].append(report)
+        yield report
+        report.finished = True
+        assert not report.failed, "\n" + report.text()
 
     return make
 

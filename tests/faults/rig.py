@@ -33,70 +33,25 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.e2e.conftest import Cluster, wait_for
-from tests.faults.checker import Verdict, check, latencies, percentile
+from tests.faults.checker import Verdict, check
+from tests.faults.checks import Checks
 from tests.faults.counters import differences
-from tests.faults.crowd import Crowd, Size
-from tests.faults.history import Kind, Session
+from tests.faults.crowd import Crowd
 from tests.faults.ledger import Resources, settled, workers
+from tests.faults.plan import FULL, QUICK, Fault, Plan, sizes
 from tests.faults.report import Report
 
-WINDOW = 2.0
-"""Seconds after a fault in which latency is judged."""
-LATENCY = 0.025
-"""A p99 under this is good whatever the calm part's was, seconds: on a machine that
-others use, the ratio of two small figures is their noise."""
+__all__ = ["FULL", "QUICK", "Fault", "Plan", "Rig", "run", "sizes"]
+
 _QUIET = 0.25
 _PATIENCE = 10.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How large a run of a scenario is."""
-
-    crowd: Size
-    calm: float
-    """Fault-free part, seconds."""
-    after: float
-    """What is watched after the fault, seconds."""
-    workers: int = 4
-    full: bool = True
-
-
-FULL = Plan(Size(), calm=6.0, after=10.0)
-QUICK = Plan(Size(rooms=8, members=10, jitter=0.4), calm=0.8, after=1.0, full=False)
-sizes = pytest.mark.parametrize(
-    "plan",
-    [
-        pytest.param(QUICK, id="quick"),
-        pytest.param(FULL, id="full", marks=pytest.mark.long),
-    ],
-)
-"""A scenario in two sizes: the quick one runs in every `make test`."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What was broken, and when."""
-
-    slot: int
-    generation: int
-    pid: int
-    at: float
-    """time.monotonic()"""
-    wall: float
-    """time.time(), which is what the journal has."""
-    victims: list[Session] = field(default_factory=list, repr=False)
-    """Sessions that the worker served."""
-
-
-class Rig:
+class Rig(Checks):
     """A running cluster and its crowd.
 
     Args:
@@ -106,15 +61,12 @@ class Rig:
     """
 
     def __init__(self, cluster: Cluster, plan: Plan, report: Report) -> None:
+        super().__init__(Crowd(cluster.port, plan.crowd), plan, report)
         self.cluster = cluster
-        self.plan = plan
-        self.report = report
-        self.crowd = Crowd(cluster.port, plan.crowd)
         self.empty = settled(self.cluster)
         """What the cluster holds without anybody."""
         self.full = self.empty
         """What it holds with the crowd, before anything is broken."""
-        self.calm_part = (0.0, 0.0)
         self.checked: Verdict | None = None
         self._gone = False
 
@@ -176,7 +128,9 @@ class Rig:
         victims = [
             one
             for one in list(self.crowd.history.sessions)
-            if one.ended is None and one.on(slot, row["generation"])
+            if one.ended is None
+            and one.joined is not None
+            and one.on(slot, row["generation"])
         ]
         return Fault(
             *(slot, row["generation"], row["pid"], time.monotonic(), time.time()),
@@ -237,81 +191,6 @@ class Rig:
             return now - since > _QUIET
 
         self.wait(quiet)
-
-    # What scenarios check
-
-    def check_others(
-        self, *faults: Fault, ratio: float = 2.0, window: float = WINDOW
-    ) -> None:
-        """Check that clients of all other workers noticed nothing.
-
-        Args:
-            faults: all that was broken.
-            ratio: of p99 to that of the calm part.
-            window: in which p99 is judged after each fault, seconds.
-        """
-        broken = {(fault.slot, fault.generation) for fault in faults}
-        history = self.crowd.history
-        begun = min(fault.at for fault in faults)
-        others = [
-            one for one in history.joined() if (one.slot, one.generation) not in broken
-        ]
-        ended = [one for one in history.ended(begun) if one in set(others)]
-        self.report.equal("other slots: sessions closed", len(ended), 0)
-        verdict = check(history, others)
-        self.report.equal("other slots: lost", verdict.lost, 0)
-        slots = set(range(self.plan.workers)) - {fault.slot for fault in faults}
-        self.check_latency(
-            "other slots",
-            [(fault.at, fault.at + window) for fault in faults],
-            ratio,
-            slots,
-        )
-
-    def check_latency(
-        self,
-        who: str,
-        windows: list[tuple[float, float]],
-        ratio: float,
-        slots: set[int],
-    ) -> None:
-        """Check p99 in the worst of the windows against the calm part's."""
-        members = [
-            one for one in self.crowd.history.joined() if one.kind is not Kind.PUBLISHER
-        ]
-        calm = latencies(members, *self.calm_part, slots)
-        p99 = percentile(calm, 0.99)
-        worst = max(
-            percentile(latencies(members, *window, slots), 0.99) for window in windows
-        )
-        self.report.tell("calm: p50", percentile(calm, 0.5) * 1000, "ms")
-        self.report.tell("calm: p99", p99 * 1000, "ms")
-        self.report.at_most(
-            f"{who}: p99, {ratio:g} x calm or {LATENCY * 1000:.0f} ms",
-            worst * 1000,
-            max(ratio * p99, LATENCY) * 1000,
-            "ms",
-        )
-
-    def check_victims(self, fault: Fault, code: int = 1006) -> None:
-        """Check that every client of the broken worker came back, and how soon."""
-        history = self.crowd.history
-        limit = self.plan.crowd.jitter + 2.0
-        self.report.at_least("its clients", len(fault.victims), 1)
-        ends = {one.code for one in fault.victims}
-        self.report.equal("its clients: close code", ends, {code})
-        back = [(one, history.next_of(one)) for one in fault.victims]
-        took = [
-            later.joined - one.ended
-            for one, later in back
-            if later and later.joined and one.ended
-        ]
-        self.report.equal("its clients: back", len(took), len(fault.victims))
-        self.report.at_most(
-            "its clients: last one back", max(took, default=float("nan")), limit, "s"
-        )
-        failed = [one for one in history.failed(fault.at)]
-        self.report.at_most("connects that failed", len(failed), 5)
 
     # What every scenario checks at its end
 
