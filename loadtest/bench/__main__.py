@@ -11,13 +11,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hubbub.loadtest.bench import machine, table
-from hubbub.loadtest.bench.figures import connects, pingpong, room
+from hubbub.loadtest.bench.figures import (
+    connects,
+    idle,
+    mesh,
+    pingpong,
+    room,
+    rooms,
+    saturated,
+)
 from hubbub.loadtest.bench.row import Invalid, Options, Row
 
 FIGURES: dict[str, Callable[[Options], list[Row]]] = {
     "room": room.measure,
+    "saturated": saturated.measure,
+    "rooms": rooms.measure,
     "pingpong": pingpong.measure,
+    "idle": idle.measure,
     "connects": connects.measure,
+    "mesh": mesh.measure,
 }
 """What `--only` knows, in the order of the table."""
 

@@ -51,15 +51,17 @@ def serve(*flags: str, workers: int = 1) -> Iterator[Cluster]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HUBBUB_")}
         environment = kept | {"XDG_STATE_HOME": folder}
         command = [sys.executable, "-m", "hubbub", "serve", "--port", "0", *run_dir]
-        process = subprocess.Popen(
-            [*command, "--workers", str(workers), *_QUIET, *flags],
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env=environment,
-            preexec_fn=lambda: pin(SERVED),
-        )
+        log = Path(folder) / "log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [*command, "--workers", str(workers), *_QUIET, *flags],
+                stderr=stderr,
+                cwd=folder,
+                env=environment,
+                preexec_fn=lambda: pin(SERVED),
+            )
         try:
-            yield _ready(process, run_dir)
+            yield _ready(process, run_dir, log)
             if process.poll() is not None:
                 raise Invalid("the cluster ended while it was measured")
         finally:
@@ -67,7 +69,9 @@ def serve(*flags: str, workers: int = 1) -> Iterator[Cluster]:
             process.wait(60)
 
 
-def _ready(process: subprocess.Popen[bytes], run_dir: tuple[str, str]) -> Cluster:
+def _ready(
+    process: subprocess.Popen[bytes], run_dir: tuple[str, str], log: Path
+) -> Cluster:
     end = time.monotonic() + _START
     status = [sys.executable, "-m", "hubbub", "status", "--json", *run_dir]
     while time.monotonic() < end and process.poll() is None:
@@ -78,4 +82,5 @@ def _ready(process: subprocess.Popen[bytes], run_dir: tuple[str, str]) -> Cluste
                 port = told["cluster"]["urls"]["public"].rpartition(":")[2].strip("/")
                 return Cluster(int(port), tuple(one["pid"] for one in told["workers"]))
         time.sleep(0.05)
-    raise Invalid(f"the cluster did not start within {_START:.0f} s")
+    last = log.read_text().strip().rpartition("\n")[2]
+    raise Invalid(f"the cluster did not start within {_START:.0f} s: {last}")

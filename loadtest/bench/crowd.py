@@ -31,12 +31,13 @@ class Crowd:
     """Sockets drained by one epoll loop; a context manager that closes them.
 
     Attributes:
+        sockets: those who listen.
         received: bytes drained so far.
     """
 
     def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self.received = 0
-        self._sockets = sockets
+        self.sockets = sockets
         self._epoll = select.epoll()
         self._reads: dict[int, Callable[[bytearray, int, int], int]] = {}
         for member in sockets:
@@ -53,21 +54,21 @@ class Crowd:
         trace: TracebackType | None,
     ) -> None:
         self._epoll.close()
-        for member in self._sockets:
+        for member in self.sockets:
             member.close()
 
     def drain(self, wait: float = 0.0) -> None:
         """Read what is there; if nothing is, wait up to `wait` seconds for it.
 
+        Waits of less than a millisecond, which epoll does not know, are not made: who
+        has something due by then asks again until it is.
+
         Raises:
             Invalid: somebody was closed.
         """
-        events = self._epoll.poll(0, _EVENTS)
-        if not events and wait > 0:
-            # select(2) counts microseconds where epoll_wait(2) counts milliseconds.
-            if not select.select([self._epoll], [], [], wait)[0]:
-                return
-            events = self._epoll.poll(0, _EVENTS)
+        # Poll rounds up: half a millisecond less is the whole number below `wait`.
+        whole = int(wait * 1000)
+        events = self._epoll.poll((whole - 0.5) / 1000 if whole else 0, _EVENTS)
         reads, discard = self._reads, socket.MSG_TRUNC
         try:
             for fd, _ in events:

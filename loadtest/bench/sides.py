@@ -2,10 +2,27 @@
 
 import socket
 from collections.abc import Callable, Sequence
+from types import TracebackType
 
 from hubbub.loadtest.bench.cluster import Cluster
 from hubbub.loadtest.bench.crowd import DELIVERED, Crowd, speak
 from hubbub.loadtest.bench.floor import Floor
+
+
+class Speakers(list[socket.socket]):
+    """Sockets that speak; a context manager that closes them."""
+
+    def __enter__(self) -> "Speakers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for one in self:
+            one.close()
 
 
 def floor_side(

@@ -59,22 +59,21 @@ def as_json(machine: Machine, rows: Iterable[Row], failures: dict[str, str]) -> 
 
 
 def number(value: float | None) -> str:
-    """Return `value` with three digits that count; thousands are separated."""
+    """Return `value` to about three digits; thousands are separated."""
     if value is None:
         return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
+    return f"{value:,.{digits}f}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    ratio = row.ratio
     return (
         row.name,
         number(row.floor),
         number(row.hubbub),
         row.unit,
-        "-" if ratio is None else f"{ratio:.2f}",
+        number(row.ratio),
         _bound(row.target),
         _result(row),
     )
@@ -105,6 +104,6 @@ def _details(row: Row) -> str:
     if row.note:
         parts.append(row.note)
     if len(row.rounds) > 1:
-        ratios = " ".join(f"{hubbub / floor:.2f}" for floor, hubbub in row.rounds)
+        ratios = " ".join(number(hubbub / floor) for floor, hubbub in row.rounds)
         parts.append(f"ratios {ratios}")
     return f"{row.name}: " + "; ".join(parts)

@@ -114,7 +114,7 @@ def measure(options: Options) -> list[Row]:
         players.play(cluster, _WARM)
         for _ in range(options.rounds):
             game = players.play(cluster, options.seconds)
-            burst = max(1, round(game.burst))
+            burst = max(1, min(rooms, round(game.burst)))
             floor_round = floor_side(
                 floor, floor_crowd, burst, game.deliveries // burst, game.rate / burst
             )
