@@ -5,9 +5,11 @@
 answered with `{"error": sentence}`.
 
 It can never hold up the loop: connections, requests, answers and idle time are bounded,
-every read and write takes what there is. Only this user (and root) is answered.
+every read and write takes what there is. Only this user (and root) is answered. Who
+connects and says nothing is in nobody's way: the newest comes in for the oldest.
 """
 
+import errno
 import json
 import os
 import socket
@@ -27,6 +29,11 @@ REQUEST: Final = 64 * 1024
 """Longest request, bytes."""
 IDLE: Final = 5.0
 """How long a connection may take for its next step, seconds."""
+PAUSE: Final = 0.2
+"""How long nobody is accepted when descriptors have run out, seconds."""
+
+SHORT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What accept(2) says when something has run out that may come back."""
 
 
 class Control:
@@ -50,8 +57,12 @@ class Control:
         self._answer = answer
         self._clock = clock
         self._connections: set[_Connection] = set()
+        self._accepts_at: float | None = None
+        """When accepting goes on, seconds; None: it does."""
         self.refused = 0
-        """Connections that were one too many, or another user's."""
+        """Connections of other users."""
+        self.displaced = 0
+        """Connections that had to go for a newer one."""
         self._socket = socket.socket(
             socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
         )
@@ -64,7 +75,10 @@ class Control:
         loop.add(self._socket.fileno(), READ, self._accept)
 
     def tick(self, now: float) -> None:
-        """Close connections that have been idle for too long."""
+        """Close connections that have been idle for too long; accept again."""
+        if self._accepts_at is not None and now >= self._accepts_at:
+            self._accepts_at = None
+            self._loop.add(self._socket.fileno(), READ, self._accept)
         for connection in list(self._connections):
             if now - connection.moved_at >= IDLE:
                 self.drop(connection)
@@ -72,14 +86,26 @@ class Control:
     def _accept(self, events: int) -> None:
         try:
             accepted, _ = self._socket.accept()
-        except OSError:
-            return  # it left again, or descriptors ran out: the others are served
-        full = len(self._connections) >= CONNECTIONS
-        if full or _uid(accepted) not in (0, os.geteuid()):
+        except OSError as error:
+            if error.errno in SHORT:
+                # It stays readable: without a pause the loop would turn for nothing.
+                self._loop.remove(self._socket.fileno())
+                self._accepts_at = self._clock() + PAUSE
+            return
+        if _uid(accepted) not in (0, os.geteuid()):
             self.refused += 1
             accepted.close()
             return
-        self._connections.add(_Connection(accepted, self, self._loop, self._clock()))
+        if len(self._connections) >= CONNECTIONS:
+            self.displaced += 1
+            # Whoever waits for the rest of an answer last.
+            self.drop(min(self._connections, key=lambda c: (c.owed, c.moved_at)))
+        try:
+            connection = _Connection(accepted, self, self._loop, self._clock())
+        except OSError:
+            accepted.close()
+            return
+        self._connections.add(connection)
 
     def reply(self, line: bytes) -> bytes:
         """Return the answer to one line."""
@@ -123,6 +149,11 @@ class _Connection:
         self._last = False
         self.moved_at = now
         loop.add(accepted.fileno(), READ, self._ready)
+
+    @property
+    def owed(self) -> bool:
+        """Whether it has not taken all of an answer."""
+        return bool(self._output)
 
     def _ready(self, events: int) -> None:
         try:

@@ -2,18 +2,20 @@
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hubbub.supervisor import control_client
-from hubbub.supervisor.control import CONNECTIONS, IDLE, REQUEST, Control
+from hubbub.supervisor.control import CONNECTIONS, IDLE, PAUSE, REQUEST, Control
 from hubbub.supervisor.loop import Loop
 
 BIG = 4 * 1024 * 1024
@@ -122,18 +124,67 @@ def test_request_has_a_longest_length(server: Server, size: int) -> None:
             assert connection.recv(1) == b""
 
 
-def test_one_connection_too_many_is_closed_and_counted(server: Server) -> None:
-    connections = [server.connect() for _ in range(CONNECTIONS + 1)]
-    assert connections[-1].recv(1) == b""
-    assert server.control.refused == 1
-    connections.pop(0).close()
+def test_newest_comes_in_for_the_one_that_was_idle_longest(server: Server) -> None:
+    connections = []
+    for _ in range(CONNECTIONS):
+        connections.append(server.connect())
+        server.now += 0.01
+    # The first is owed the rest of an answer, the second has just asked something.
+    connections[0].send(b'{"type":"big"}\n')
+    connections[1].send(b'{"type":"a"}\n')
     server.turn()
-    connections.append(server.connect())
-    connections[-1].send(b'{"type":"a"}\n')
-    server.turn()
-    assert lines(connections[-1])
+    assert lines(connections[1])
+    for count in (1, 2):
+        newest = server.connect()
+        newest.send(b'{"type":"a"}\n')
+        server.turn()
+        assert lines(newest)
+        assert connections[1 + count].recv(1) == b""
+        assert server.control.displaced == count
+        connections.append(newest)
+    assert connections[0].recv(1) == b"{"
     for connection in connections:
         connection.close()
+
+
+def test_idle_connections_do_not_keep_a_client_waiting(server: Server) -> None:
+    connections = [server.connect() for _ in range(4 * CONNECTIONS)]
+    answers: list[dict[str, object]] = []
+    client = threading.Thread(
+        target=lambda: answers.append(
+            control_client.ask(server.folder, {"type": "a"}, 5)
+        )
+    )
+    client.start()
+    while client.is_alive():
+        server.loop.turn(0.01)
+    assert answers == [{"echo": {"type": "a"}}]
+    for connection in connections:
+        connection.close()
+
+
+def test_accepting_pauses_while_descriptors_are_short(server: Server) -> None:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(5)
+    connection.connect(str(server.path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        server.loop.turn(1)
+        # Nobody was accepted, and the loop does not turn for nothing.
+        before = time.monotonic()
+        server.loop.turn(0.05)
+        assert time.monotonic() - before >= 0.05
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    server.control.tick(PAUSE - 0.01)
+    server.loop.turn(0)
+    connection.send(b'{"type":"a"}\n')
+    assert not server.requests
+    server.control.tick(PAUSE)
+    server.turn()
+    assert lines(connection) == [{"echo": {"type": "a"}}]
+    connection.close()
 
 
 def test_idle_connection_is_closed_and_a_busy_one_is_not(server: Server) -> None:
