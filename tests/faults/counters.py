@@ -6,7 +6,9 @@ from typing import Any
 from tests.faults.history import History, Kind, Sent, Session
 
 
-def differences(history: History, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def differences(
+    history: History, rows: Iterable[Mapping[str, Any]], strangers: int = 0
+) -> list[str]:
     """Compare what workers count with what the crowd did, where both know it.
 
     Workers that have died took their counters along: only generation 1 is compared.
@@ -14,6 +16,7 @@ def differences(history: History, rows: Iterable[Mapping[str, Any]]) -> list[str
     Args:
         history: of a crowd that rests.
         rows: of `hubbub status --json`.
+        strangers: connections besides the crowd's, accepted by anybody.
 
     Returns:
         A sentence for each figure that differs.
@@ -22,7 +25,7 @@ def differences(history: History, rows: Iterable[Mapping[str, Any]]) -> list[str
     for one in history.sessions:
         served.setdefault((one.slot, one.generation), []).append(one)
     # A connect that failed may or may not have been accepted by somebody.
-    unknown = len(served.get((-1, 0), ()))
+    unknown = len(served.get((-1, 0), ())) + strangers
     found: list[str] = []
     for row in rows:
         if row["generation"] != 1:

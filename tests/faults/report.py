@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+_WIDEST = 40
+"""Characters of a column; what is longer moves the rest of its line."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -65,7 +68,10 @@ class Report:
     def text(self) -> str:
         """Return the block that is printed."""
         rows = [(one.name, one.measured, one.limit) for one in self.lines]
-        wide = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
+        wide = [
+            max((min(len(row[at]), _WIDEST) for row in rows), default=0)
+            for at in range(3)
+        ]
         head = [self.head()]
         if self.crowd:
             head.append(f"  {self.crowd}")

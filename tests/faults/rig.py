@@ -23,9 +23,10 @@ memory back to where they were with the crowd (ledger.py), and again when it has
 the server's counters against the crowd's. `rig.settle(back=False)` is for a cluster
 that has ended.
 
-The crowd is `rig.crowd`: `add(kind, room)` for one more client, `call(function)` to do
+Connections of your own (tests/e2e/raw.py) are counted in `rig.strangers`. The crowd is
+`rig.crowd`: `add(kind, room)` for one more client, `call(function)` to do
 something to clients in its thread (`client.watch(False)`: it stops reading), `history`
-for what happened. Raw sockets of your own: tests/e2e/raw.py.
+for what happened.
 """
 
 import os
@@ -67,6 +68,8 @@ class Rig(Checks):
         """What the cluster holds without anybody."""
         self.full = self.empty
         """What it holds with the crowd, before anything is broken."""
+        self.strangers = 0
+        """Connections that the scenario made besides the crowd's."""
         self.checked: Verdict | None = None
         self._gone = False
 
@@ -237,7 +240,7 @@ class Rig(Checks):
         # Workers publish four times a second.
         end = time.monotonic() + 2
         while True:
-            wrong = differences(self.crowd.history, self.rows())
+            wrong = differences(self.crowd.history, self.rows(), self.strangers)
             if not wrong or time.monotonic() > end:
                 break
             time.sleep(0.1)

@@ -90,6 +90,12 @@ def test_a_connect_that_failed_may_have_been_accepted() -> None:
         assert len(differences(history, [row | {"accepted": accepted}])) == wrong
 
 
+def test_strangers_may_have_been_accepted_by_anybody() -> None:
+    history, row = served()
+    assert differences(history, [row | {"accepted": 3}], strangers=1) == []
+    assert len(differences(history, [row | {"accepted": 4}], strangers=1)) == 1
+
+
 def test_a_gap_is_no_delivery() -> None:
     history, row = served()
     history.sessions[1].heard.append((Gap(), 4.0))
