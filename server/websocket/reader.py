@@ -234,7 +234,9 @@ class RequestReader:
 
     def _check_unfinished_line(self, buffer: bytes | bytearray) -> None:
         limits = self._limits
-        end = len(buffer)
+        # No further than where the head is too long, however much came with it: the
+        # limit that is passed first is the one that is told.
+        end = min(len(buffer), limits.header_bytes + 1)
         if not self._method:
             self._check_request_line_length(buffer, self._line, end)
         elif _length(buffer, self._line, end) > limits.request_line:

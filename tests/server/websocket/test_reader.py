@@ -321,6 +321,15 @@ def test_head_over_the_limit_is_refused_before_it_ends() -> None:
     assert refusal(longer[:-4] + b"aaaa") == 431
 
 
+def test_limit_that_is_passed_first_is_told_however_the_head_is_cut() -> None:
+    data = GOOD[:-2] + b"Name: " + b"a" * 7992 + b"\r\nLast: " + b"a" * 20_000
+    for size in (1, 1000, len(data)):
+        reader = RequestReader(LIMITS)
+        with pytest.raises(Refused, match="at most 16384 bytes in all"):
+            for at in range(0, len(data), size):
+                reader.feed(data[at : at + size])
+
+
 def test_headers_over_the_limit_are_refused_before_the_head_ends() -> None:
     count = GOOD.count(b"\n") - 2
     for headers in (99, 100):
