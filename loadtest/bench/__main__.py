@@ -7,7 +7,8 @@ with a loop that only calls send(). Ratios compare between machines, figures do 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hubbub.loadtest.bench import machine, table
@@ -87,6 +88,26 @@ def parse(arguments: Sequence[str]) -> tuple[Options, list[str], Path]:
     return Options(given.seconds, given.rounds, given.scale), names, given.json
 
 
+def run(
+    figures: Mapping[str, Callable[[Options], list[Row]]], options: Options
+) -> tuple[list[Row], dict[str, str]]:
+    """Take figures one after the other; return their rows, and why some have none."""
+    rows: list[Row] = []
+    failures: dict[str, str] = {}
+    for name, measure in figures.items():
+        began = time.monotonic()
+        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
+        try:
+            rows += measure(options)
+        except (Invalid, OSError) as error:
+            # A worker that is gone, a reset, the file limit: none is a figure.
+            failures[name] = str(error)
+        print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    if options.scale != 1:
+        rows = [replace(row, target=None) for row in rows]
+    return rows, failures
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the JSON.
 
@@ -97,17 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine.raise_file_limit()
     where = machine.describe()
     machine.pin(machine.GENERATING)
-    rows: list[Row] = []
-    failures: dict[str, str] = {}
-    for name in names:
-        began = time.monotonic()
-        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
-        try:
-            rows += FIGURES[name](options)
-        except Invalid as error:
-            failures[name] = str(error)
-        took = time.monotonic() - began
-        print(f"{took:.0f} s", file=sys.stderr)
+    rows, failures = run({name: FIGURES[name] for name in names}, options)
     print(table.render(where, rows, failures))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(table.as_json(where, rows, failures) + "\n")

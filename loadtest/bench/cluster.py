@@ -16,6 +16,7 @@ from hubbub.loadtest.bench.row import Invalid
 
 _START = 20.0
 """Seconds a cluster has to get ready."""
+_END = 40.0
 _QUIET = ("--set", "heartbeat.interval=86400")
 """No pings: receivers that say nothing would get one after 25 s."""
 UNLIMITED = ("--set", "limits.rate=0")
@@ -66,7 +67,11 @@ def serve(*flags: str, workers: int = 1) -> Iterator[Cluster]:
                 raise Invalid("the cluster ended while it was measured")
         finally:
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(_END)
+            except subprocess.TimeoutExpired:
+                process.kill()  # Its workers follow within 2 s.
+                process.wait()
 
 
 def _ready(
