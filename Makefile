@@ -52,9 +52,10 @@ conformance: $(VENV)/developed
 conformance-all: $(VENV)/developed
 	@$(BIN)/python -m tests.conformance.run --all
 
-# One room beside a bare loop of send(), CPU a delivery; the ratio is the result.
+# Figures beside their floors, about three minutes (docs/benchmarks.md);
+# make bench ARGS="--only room,pingpong --seconds 5" for some of them.
 bench: $(VENV)/installed
 	@$(BIN)/python -m hubbub.loadtest.bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .conformance .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench
