@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hubbub.supervisor.loop import READ, WRITE, Loop
@@ -111,14 +111,15 @@ class Channel:
             events = READ | WRITE if self._writing else READ
             self._loop.change(self._socket.fileno(), events)
 
-    def receive(self) -> list[Message]:
-        """Return the messages that are there, at most a batch; notes the end.
+    def receive(self) -> Iterator[Message]:
+        """Yield the messages that are there, at most a batch; notes the end.
 
         Raises:
-            Nonsense: one of them is none.
+            Nonsense: the next one is none; those before it count.
         """
-        messages: list[Message] = []
-        while not self.closed and len(messages) < BATCH:
+        for _ in range(BATCH):
+            if self.closed:
+                break
             try:
                 data = self._socket.recv(LARGEST + 1)
             except BlockingIOError:
@@ -129,8 +130,7 @@ class Channel:
                 self.ended = True
                 self._loop.remove(self._socket.fileno())
                 break
-            messages.append(_parse(data))
-        return messages
+            yield _parse(data)
 
     def close(self) -> None:
         """Close it; the other side sees its end."""

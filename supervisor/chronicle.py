@@ -1,5 +1,8 @@
 """What happens in the fleet, told to people (log) and kept for later (journal)."""
 
+import time
+from typing import Final
+
 from hubbub.settings import Settings
 from hubbub.supervisor.channel import Message
 from hubbub.supervisor.journal import Journal
@@ -8,6 +11,9 @@ from hubbub.supervisor.log import Log
 from hubbub.supervisor.process import Process
 from hubbub.supervisor.reason import reason, signal_name, stack_text
 from hubbub.supervisor.slot import Event, Exit, Kind, Slot
+
+SHORTAGE: Final = 10.0
+"""Time between two entries about one kind of shortage, seconds."""
 
 
 class Chronicle:
@@ -23,6 +29,8 @@ class Chronicle:
         self.log = log
         self.journal = journal
         self._settings = settings
+        self._told_at: dict[str, float] = {}
+        self._untold: dict[str, int] = {}
 
     def started(self, process: Process) -> None:
         """A worker said hello."""
@@ -72,6 +80,21 @@ class Chronicle:
         if stack:
             fields["stack"] = stack
         self.journal.write("exit", **fields)
+
+    def shortage(self, what: str, error: OSError) -> None:
+        """A worker, link or zygote could not be made; it is tried again.
+
+        What is short stays so for a while, so only the first of many is told.
+        """
+        now = time.monotonic()
+        if now - self._told_at.get(what, -SHORTAGE) < SHORTAGE:
+            self._untold[what] = self._untold.get(what, 0) + 1
+            return
+        self._told_at[what] = now
+        untold = self._untold.pop(what, 0)
+        reason = error.strerror or str(error)
+        self.log.error("shortage", what=what, reason=reason, untold=untold)
+        self.journal.write("shortage", what=what, reason=reason, untold=untold)
 
     def failed(self, slot: Slot) -> None:
         """A slot was given up."""

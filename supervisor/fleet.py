@@ -21,12 +21,13 @@ from hubbub.supervisor.chronicle import Chronicle
 from hubbub.supervisor.gauges import Gauges
 from hubbub.supervisor.health import Health
 from hubbub.supervisor.journal import Journal
-from hubbub.supervisor.link import Identity, Mesh, Pair
+from hubbub.supervisor.link import Identity
 from hubbub.supervisor.log import Log
 from hubbub.supervisor.loop import Loop
 from hubbub.supervisor.process import Process
 from hubbub.supervisor.slot import Action, Event, Slot, State, Step
 from hubbub.supervisor.spawner import Spawner
+from hubbub.supervisor.switchboard import Switchboard
 from hubbub.supervisor.watchdog import Judge, Pulse
 from hubbub.supervisor.zygote import Nest
 
@@ -71,12 +72,12 @@ class Fleet:
         self._chronicle = Chronicle(log, journal, settings)
         self._all_ready = all_ready
         self._judge = Judge(settings.watchdog, settings.restarts, settings.drain)
-        self._mesh = Mesh()
         self._health = Health()
         self._now = 0.0
         self.slots = [Slot(index, settings.restarts) for index in range(count)]
         self.gauges = Gauges(self.slots, shared.scoreboard)
         self.processes: dict[Identity, Process] = {}
+        self._links = Switchboard(self.processes, self._send, self._chronicle)
         self.announced = False
         """Whether every slot once had a ready worker."""
         self.stopping = False
@@ -97,7 +98,7 @@ class Fleet:
             )
 
         self.spawner = Spawner(
-            nest, settings.restarts, loop, log, journal, self._cannot_import
+            nest, settings.restarts, loop, self._chronicle, self._cannot_import
         )
 
     @property
@@ -154,17 +155,16 @@ class Fleet:
         for pulse, event in self._judge.judge(now, lateness, pulses):
             self._late(pulse, event)
         self.gauges.sample(now)
-        self.spawner.tick(now)
+        self.spawner.tick(now, self._judge.granted)
         if self.spawner.ready:
             for slot in self.slots:
                 if slot.due is not None and slot.due <= now:
                     self._perform(slot.handle(Event.FORK, now))
-        for pair in self._mesh.take_due(now):
-            self._give(pair)
+        link_due = self._links.tick(now, self.stopping)
         self._consider(now)
         self._shared.scoreboard.degraded = self._health.degraded(self.slots, now)
         waiting = [slot.due for slot in self.slots] if self.spawner.ready else []
-        times = [*waiting, self._mesh.next_due(), self.spawner.due]
+        times = [*waiting, link_due, self.spawner.due]
         return min((at for at in times if at is not None), default=None)
 
     def fault(self, index: int, message: Message) -> str | None:
@@ -237,6 +237,7 @@ class Fleet:
         match message:
             case {"type": "hello", "pid": int(pid)} if process.pid is None:
                 process.born(pid)
+                self.spawner.answered(*identity)
                 self._chronicle.started(process)
                 self._handle(process, Event.HELLO)
             case {"type": "ready"} if worker and worker.alive_at is not None:
@@ -248,10 +249,7 @@ class Fleet:
                     self.announced = True
                     self._all_ready()
             case {"type": "link_lost", "slot": int(index), "generation": int(number)}:
-                peer = Identity(index, number)
-                news = self._mesh.lost(identity, peer, self._now)
-                if news is not None and not self.stopping:
-                    self._chronicle.link_lost(process, peer, message, news)
+                self._links.lost(process, Identity(index, number), message, self._now)
             case _:
                 raise Nonsense(f"a message of type {message.get('type')!r:.40}")
 
@@ -267,6 +265,7 @@ class Fleet:
             self._handle(process, Event.CHANNEL)
 
     def _unborn(self, process: Process) -> None:
+        self.spawner.answered(*process.identity)
         self._handle(process, Event.NO_FORK, chance=random.random())
         self._forget(process)
 
@@ -320,8 +319,7 @@ class Fleet:
             process = self.processes[identity]
             match step:
                 case Step.LINK:
-                    for pair in self._mesh.hello(identity, self._now):
-                        self._give(pair)
+                    self._links.hello(identity, self._now)
                 case Step.DUMP:
                     process.dump()
                 case Step.DRAIN:
@@ -337,9 +335,17 @@ class Fleet:
                     self._clear(identity)
 
     def _spawn(self, identity: Identity) -> None:
-        process = Process(identity, self._loop)
+        try:
+            process = Process(identity, self._loop, lambda: self._hear(process))
+        except OSError as error:
+            self._chronicle.shortage("worker", error)
+            slot, chance = self.slots[identity.slot], random.random()
+            number = identity.generation
+            self._perform(
+                slot.handle(Event.NO_FORK, self._now, generation=number, chance=chance)
+            )
+            return
         self.processes[identity] = process
-        process.channel.watch(lambda: self._hear(process))
         self.spawner.request(*identity, process.their_channel, process.their_dump)
 
     def _send(
@@ -348,13 +354,6 @@ class Fleet:
         if not process.channel.send(message, fds):
             self._distrust(process, "does not read its channel")
 
-    def _give(self, pair: Pair) -> None:
-        """Hand two workers the ends of a link."""
-        ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        for who, peer, end in zip(pair, reversed(pair), ends, strict=True):
-            message: Message = {"type": "link", **peer._asdict()}
-            self._send(self.processes[who], message, (end.detach(),))
-
     def _clear(self, gone: Identity) -> None:
         """Wipe what a dead worker left in shared memory; tell the others."""
         shared = self._shared
@@ -362,8 +361,7 @@ class Fleet:
         if shared.interest.generation(gone.slot) in (0, gone.generation):
             shared.interest.wipe(gone.slot)
         shared.scoreboard.record(*gone).wipe()
-        for other in self._mesh.gone(gone):
-            self._send(self.processes[other], {"type": "gone", **gone._asdict()})
+        self._links.gone(gone)
 
     def _forget(self, process: Process) -> None:
         process.close()

@@ -89,8 +89,7 @@ class Mesh:
             return False
         if now - link.given_at >= CALM:
             link.losses = 0
-        link.due = now + min(CAP, PAUSE * 2.0 ** min(link.losses, 16))
-        link.losses += 1
+        self._pause(link, now)
         return True
 
     def take_due(self, now: float) -> list[Pair]:
@@ -105,10 +104,22 @@ class Mesh:
                 due.append(pair)
         return due
 
+    def not_given(self, pair: Pair, now: float) -> None:
+        """Note that there were no sockets for a pair; it is due again after a pause."""
+        link = self._links[pair]
+        # As it was before it was due: who owes a report has not reported.
+        link.reporters = {end for end in pair if end != link.owing}
+        link.owing = None
+        self._pause(link, now)
+
     def next_due(self) -> float | None:
         """Return when the next pair is due, seconds; None: none is."""
         times = [link.due for link in self._links.values() if link.due is not None]
         return min(times, default=None)
+
+    def _pause(self, link: Link, now: float) -> None:
+        link.due = now + min(CAP, PAUSE * 2.0 ** min(link.losses, 16))
+        link.losses += 1
 
 
 def _pair(one: Identity, other: Identity) -> Pair:

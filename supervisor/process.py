@@ -1,7 +1,10 @@
 """What the supervisor holds of one worker: its channel, its pidfd, its dump pipe."""
 
+import contextlib
 import os
 import signal
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from hubbub.supervisor.channel import Channel, pair
@@ -18,17 +21,32 @@ class Process:
     Args:
         identity: whose they are.
         loop: where they are watched.
+        hear: called when there is something to receive on its channel.
 
     `their_channel` and `their_dump` are the worker's ends, for the zygote.
+
+    Raises:
+        OSError: descriptors or memory are short; nothing is left of it.
     """
 
-    def __init__(self, identity: Identity, loop: Loop) -> None:
-        ours, self.their_channel = pair()
-        self._dump, self.their_dump = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    def __init__(
+        self, identity: Identity, loop: Loop, hear: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        with ExitStack() as undo:
+            ours, self.their_channel = pair()
+            self.channel = Channel(ours, loop)
+            undo.callback(self.channel.close)
+            undo.callback(self.their_channel.close)
+            self._dump, self.their_dump = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            undo.callback(os.close, self.their_dump)
+            undo.callback(self._close_dump)
+            self.channel.watch(hear)
+            loop.add(self._dump, READ, self._readable)
+            undo.pop_all()
         # The worker's end blocks: faulthandler drops what a full pipe refuses.
         os.set_blocking(self.their_dump, True)
         self.identity = identity
-        self.channel = Channel(ours, loop)
         self.pid: int | None = None
         """Process id, once it said hello."""
         self.deaf_at: float | None = None
@@ -38,19 +56,21 @@ class Process:
         self.trouble = ""
         """What is wrong with its channel."""
         self._pidfd = -1
-        self._loop = loop
         self._stack = b""
-        loop.add(self._dump, READ, self._readable)
 
     def born(self, pid: int) -> None:
         """Note its process id; nobody but us can have reaped it."""
         self.pid = pid
-        self._pidfd = os.pidfd_open(pid)
+        # Without it, the number will do: it is nobody else's until we reap it.
+        with contextlib.suppress(OSError):
+            self._pidfd = os.pidfd_open(pid)
 
     def signal(self, number: int) -> None:
         """Send a signal; to a process that has ended it is none."""
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, number)
+        elif self.pid is not None and not self.channel.closed:
+            os.kill(self.pid, number)
 
     def dump(self) -> None:
         """Ask for its stack; one of an earlier time is forgotten."""

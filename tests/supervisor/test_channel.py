@@ -35,8 +35,8 @@ def test_messages_arrive_whole_and_in_order(ends: Ends) -> None:
     channel, theirs = ends
     theirs.send(b'{"type":"hello","pid":7}')
     theirs.send(b'{"type":"ready"}')
-    assert channel.receive() == [{"type": "hello", "pid": 7}, {"type": "ready"}]
-    assert channel.receive() == []
+    assert list(channel.receive()) == [{"type": "hello", "pid": 7}, {"type": "ready"}]
+    assert list(channel.receive()) == []
     assert channel.send({"type": "gone"})
     assert json.loads(theirs.recv(1000)) == {"type": "gone"}
 
@@ -88,7 +88,7 @@ def test_end_is_seen_after_the_last_message(ends: Ends) -> None:
     channel, theirs = ends
     theirs.send(b'{"type":"hello"}')
     theirs.close()
-    assert channel.receive() == [{"type": "hello"}]
+    assert list(channel.receive()) == [{"type": "hello"}]
     assert channel.ended
     assert channel.send({"type": "drain"})  # nobody is there to be distrusted
 
@@ -99,6 +99,16 @@ def test_sending_to_a_dead_process_does_not_raise(ends: Ends) -> None:
     assert channel.send({"type": "drain"})
 
 
+def test_what_came_before_nonsense_counts(ends: Ends) -> None:
+    channel, theirs = ends
+    theirs.send(b'{"type":"hello"}')
+    theirs.send(b"{nonsense")
+    messages = channel.receive()
+    assert next(messages) == {"type": "hello"}
+    with pytest.raises(Nonsense):
+        next(messages)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"{", b"[]", b"7", b"\xff", b"[" * 60000, b'{"x":"' + b"y" * LARGEST + b'"}'],
@@ -107,4 +117,4 @@ def test_nonsense_is_named_whatever_it_is(ends: Ends, data: bytes) -> None:
     channel, theirs = ends
     theirs.send(data)
     with pytest.raises(Nonsense):
-        channel.receive()
+        list(channel.receive())

@@ -2,12 +2,15 @@
 
 import itertools
 import os
+import resource
 import select
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from hubbub.supervisor.switchboard import MOMENT
 
 Start = Callable[..., Any]
 """Starts a cluster; see conftest."""
@@ -151,6 +154,85 @@ def test_supervisor_that_was_stopped_grants_a_fresh_deadline(start: Start) -> No
     assert [row["state"] for row in cluster.workers()] == ["ready", "ready"]
     assert [row["generation"] for row in cluster.workers()] == [1, 1]
     assert not cluster.journal("heartbeat_late")
+
+
+@pytest.mark.parametrize("how", ["kill", "exit"])
+def test_peers_of_a_dead_worker_have_lost_no_link(start: Start, how: str) -> None:
+    cluster = start(workers=4, faults=True, restarts={"intensity": 100}).ready()
+    for generation in range(1, 6):
+        row = cluster.wait_worker(0, state="ready", generation=generation)
+        if how == "kill":
+            os.kill(row["pid"], signal.SIGKILL)
+        else:
+            cluster.ask(type="fault", slot=0, fault="exit", code=1)
+    cluster.wait_worker(0, state="ready", generation=6)
+    select.select([], [], [], 2 * MOMENT)  # whatever was kept is told by then
+    cluster.ask(type="fault", slot=0, fault="raise")  # the fake cuts its links
+    cluster.until(lambda: len(cluster.journal("link_lost")) == 6)
+    assert len(cluster.journal("exit")) == 5
+    assert {e["peer"] for e in cluster.journal("link_lost", slot=1)} == {"0/6"}
+
+
+def short_of_files(cluster: Any, spare: int) -> None:
+    """Leave the supervisor that many free descriptors; the limit can be raised."""
+    pid = cluster.process.pid
+    used = [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
+    limit = len(used) + spare
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def enough_files(cluster: Any) -> None:
+    pid = cluster.process.pid
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def test_supervisor_without_descriptors_waits_for_some(start: Start) -> None:
+    cluster = start(workers=3).ready()
+    victim = cluster.journal("start", slot=0)[0]["pid"]
+    # Its channel, pidfd and dump pipe come free, but a new worker takes four at first.
+    short_of_files(cluster, spare=0)
+    os.kill(victim, signal.SIGKILL)
+    entry = cluster.wait_journal("shortage", what="worker")
+    assert entry["reason"] == "Too many open files"
+    select.select([], [], [], 1.0)  # it tries again meanwhile, and tells it once
+    assert len(cluster.journal("shortage")) == 1
+    assert cluster.process.poll() is None
+    assert not cluster.journal("start", slot=0, generation=2)
+    enough_files(cluster)
+    row = cluster.wait_worker(0, state="ready")
+    assert row["restarts"]["crash"] == 1
+    assert [row["generation"] for row in cluster.workers()][1:] == [1, 1]
+
+
+def test_links_that_could_not_be_made_are_made_later(start: Start) -> None:
+    cluster = start(workers=3).ready()
+    cluster.until(lambda: len(cluster.told(2, 1)) == 4)
+    victim = cluster.journal("start", slot=0)[0]["pid"]
+    # Enough for a new worker, not for a pair of sockets beside it.
+    short_of_files(cluster, spare=1)
+    os.kill(victim, signal.SIGKILL)
+    cluster.wait_journal("shortage", what="link")
+    cluster.wait_journal("ready", slot=0, generation=2)
+    enough_files(cluster)
+
+    def linked(slot: int, peer: list[int]) -> bool:
+        return {"type": "linked", "peer": peer} in cluster.told(slot, 1 + (slot == 0))
+
+    for slot in (1, 2):
+        cluster.until(lambda slot=slot: linked(slot, [0, 2]))
+        cluster.until(lambda slot=slot: linked(0, [slot, 1]))
+
+
+def test_zygote_that_could_not_be_forked_is_forked_later(start: Start) -> None:
+    cluster = start().ready()
+    zygote = cluster.zygote()
+    short_of_files(cluster, spare=0)
+    os.kill(zygote, signal.SIGKILL)
+    cluster.wait_journal("shortage", what="zygote")
+    enough_files(cluster)
+    cluster.until(lambda: cluster.zygote() != zygote)
 
 
 def test_cut_link_is_made_again(start: Start) -> None:

@@ -15,6 +15,28 @@ def mesh() -> Mesh:
     return mesh
 
 
+def test_pair_without_sockets_is_due_again_after_a_pause(mesh: Mesh) -> None:
+    mesh.not_given((A, B), 0.0)
+    assert mesh.next_due() == pytest.approx(0.2)
+    assert mesh.take_due(0.2) == [(A, B)]
+    mesh.not_given((A, B), 0.2)
+    assert mesh.next_due() == pytest.approx(0.6)
+    assert mesh.take_due(0.7) == [(A, B)]
+    assert mesh.next_due() is None
+    # Nobody owes a report: the first one is news.
+    assert mesh.lost(A, B, 1.0) is True
+
+
+def test_who_owes_a_report_still_does_when_there_were_no_sockets(mesh: Mesh) -> None:
+    mesh.lost(A, B, 1.0)
+    mesh.take_due(1.2)
+    mesh.not_given((A, B), 1.2)
+    mesh.take_due(1.6)
+    assert mesh.lost(B, A, 1.7) is False
+    assert mesh.next_due() is None
+    assert mesh.lost(B, A, 1.8) is True
+
+
 def test_newcomer_is_paired_with_everybody_there(mesh: Mesh) -> None:
     assert mesh.hello(C, 1) == [(A, C), (B, C)]
 

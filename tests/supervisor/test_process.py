@@ -1,6 +1,7 @@
 """What is held of one worker, with a real child in the worker's place."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 
@@ -20,7 +21,7 @@ def loop() -> Iterator[Loop]:
 
 @pytest.fixture
 def process(loop: Loop) -> Iterator[Process]:
-    process = Process(Identity(0, 1), loop)
+    process = Process(Identity(0, 1), loop, lambda: None)
     yield process
     process.close()
     process.their_channel.close()
@@ -62,6 +63,42 @@ def test_kill_notes_whether_the_process_was_stopped(process: Process) -> None:
 def test_signal_to_a_process_that_was_never_born_is_none(process: Process) -> None:
     process.kill()
     assert not process.stopped
+
+
+def test_without_descriptors_nothing_is_made_and_nothing_left(loop: Loop) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    top = max(map(int, os.listdir("/proc/self/fd")))
+    # No gap is left under the limit but `spare` numbers.
+    fillers = [os.open("/dev/null", os.O_RDONLY)]
+    while fillers[-1] <= top:
+        fillers.append(os.open("/dev/null", os.O_RDONLY))
+    before = os.listdir("/proc/self/fd")
+    for spare in range(4):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 1 + spare, hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                Process(Identity(0, 1), loop, lambda: None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert os.listdir("/proc/self/fd") == before
+    for filler in fillers:
+        os.close(filler)
+
+
+def test_without_a_pidfd_signals_still_arrive(process: Process) -> None:
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        process.born(child)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    process.kill()
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
 
 
 def test_close_tells_the_other_side_and_is_harmless_twice(process: Process) -> None:

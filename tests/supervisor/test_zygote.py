@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from hubbub.supervisor.spawner import ANSWER
+
 Start = Callable[..., Any]
 """Starts a cluster; see conftest."""
 
@@ -62,14 +64,43 @@ def test_zygote_and_worker_killed_together_are_both_replaced(start: Start) -> No
     cluster.wait_worker(0, state="ready", generation=2)
 
 
-def test_stopped_zygote_is_killed_when_it_does_not_fork(start: Start) -> None:
-    cluster = start(restarts={"boot": 0.5}).ready()
+def test_stopped_zygote_costs_a_dead_worker_seconds(start: Start) -> None:
+    cluster = start().ready()
     zygote = cluster.zygote()
     os.kill(zygote, signal.SIGSTOP)
     os.kill(cluster.workers()[0]["pid"], signal.SIGKILL)
     cluster.wait_journal("zygote_exit", pid=zygote)
     row = cluster.wait_worker(0, state="ready")
-    assert row["generation"] > 1
+    assert row["restarts"]["crash"] == 1
+    (gone,) = cluster.journal("exit", slot=0)
+    ready = cluster.journal("ready", slot=0)[-1]
+    assert ANSWER <= ready["at"] - gone["at"] < 5
+    (killed,) = cluster.journal("zygote_killed")
+    assert (killed["pid"], killed["reason"]) == (zygote, "does not fork")
+
+
+def test_zygote_that_never_gets_ready_is_killed(start: Start) -> None:
+    cluster = start(entry="hung_import:run_worker", restarts={"boot": 1.5}).ready()
+    first = cluster.journal("zygote_start")[0]["pid"]
+    (killed,) = cluster.journal("zygote_killed")
+    assert (killed["pid"], killed["reason"]) == (first, "not ready in time")
+
+
+def test_supervisor_that_was_stopped_too_does_not_blame_the_zygote(
+    start: Start,
+) -> None:
+    cluster = start().ready()
+    zygote = cluster.zygote()
+    os.kill(zygote, signal.SIGSTOP)
+    os.kill(cluster.workers()[0]["pid"], signal.SIGKILL)
+    cluster.wait_journal("exit", slot=0)
+    select.select([], [], [], 0.5)  # it asks for another within that
+    cluster.signal(signal.SIGSTOP)
+    select.select([], [], [], ANSWER)  # the point is that time passes
+    cluster.signal(signal.SIGCONT)
+    os.kill(zygote, signal.SIGCONT)
+    cluster.wait_worker(0, state="ready", generation=2)
+    assert not cluster.journal("zygote_killed")
 
 
 def test_strangers_are_reaped(start: Start) -> None:
