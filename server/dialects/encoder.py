@@ -4,7 +4,7 @@ What a member gets depends on its dialect and on what it has negotiated: the two
 its variant. A message is encoded once per variant present in the room, whoever gets it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from hubbub.server.dialects import native, plain
@@ -47,8 +47,10 @@ class Encoder:
         self._least = least
         self._compressors: dict[int, Compressor] = {}
 
-    def encode(self, variant: int, room: str, messages: list[Message]) -> bytes:
+    def encode(self, variant: int, room: str, messages: Sequence[Message]) -> bytes:
         """Return `messages` of `room` as the bytes that members of `variant` get."""
+        if not variant and len(messages) == 1:
+            return encode_frame(*plain.encode_message(room, messages[0]))
         turn, dialect = divmod(variant, len(Dialect))
         encode = ENCODERS[dialect]
         if not turn:

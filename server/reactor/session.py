@@ -91,7 +91,7 @@ class Sessions:
         self._encoder = encoder
         self._refused = refused
         self._degraded = degraded
-        self._handlers = (self._plain, self._native, self._echo)
+        self.handlers = (self._plain, self._native, self._echo)
         self._commands = {
             "join": self._join,
             "leave": self._leave,
@@ -234,10 +234,6 @@ class Sessions:
                 self._reactor.send(member, native.encode_event(member.dialect, event))
 
     # Messages
-
-    def receive(self, c: Connection, events: Events) -> None:
-        """Take messages and control frames of an open connection, in order."""
-        self._handlers[c.kind](c, events)
 
     def _plain(self, c: Connection, events: Events) -> None:
         for opcode, payload in events:

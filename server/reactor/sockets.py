@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -30,14 +31,18 @@ _RESET = struct.pack("ii", 1, 0)
 _write = os.write
 
 
+Handler = Callable[[Connection, list[tuple[int, bytes]]], None]
+
+
 class Sessions(Protocol):
     """What clients' bytes mean: implemented by session.Sessions."""
 
     def open(self, connection: Connection, data: bytes) -> None:
         """Take bytes of the opening handshake."""
 
-    def receive(self, connection: Connection, events: list[tuple[int, bytes]]) -> None:
-        """Take messages of an open connection."""
+    @property
+    def handlers(self) -> Sequence[Handler]:
+        """Who takes messages of an open connection, by its `kind`."""
 
     def leave_all(self, connection: Connection) -> None:
         """End all memberships; the connection takes nothing more."""

@@ -23,7 +23,7 @@ import trio
 from hubbub.codes import Close
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.sockets import Sockets
-from hubbub.server.rooms.room import Batch, Member
+from hubbub.server.rooms.room import Member
 
 PERIOD: Final = 0.005
 """Seconds between two looks at who is held."""
@@ -81,13 +81,15 @@ class Throttle:
             return
         self._hold(c)
 
-    def wait_for(self, batch: Batch) -> None:
-        """Hold the publishers of a batch until its members have caught up."""
+    def wait_for(
+        self, members: Collection[Member], authors: Iterable[Member | None]
+    ) -> None:
+        """Hold the authors of a batch until its members have caught up."""
         until = self._sockets.now + PATIENCE
-        for author in cast("Iterable[Connection | None]", batch.authors):
+        for author in cast("Iterable[Connection | None]", authors):
             if author is not None and author.phase == Phase.OPEN:
                 if author not in self._behind:
-                    self._behind[author] = batch.members, until
+                    self._behind[author] = members, until
                 self._hold(author)
 
     def _hold(self, c: Connection) -> None:

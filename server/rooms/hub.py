@@ -86,6 +86,24 @@ class Hub:
             if len(room.members) * self.full > WIDE:
                 self.full = WIDE // len(room.members)
 
+    def take_single(self, room: Room) -> tuple[Message, Member | None] | None:
+        """Return what waits in a small room, if it is one message for all in it.
+
+        That is the usual case, and needs no snapshot: it is served at once.
+        """
+        pending = room.pending
+        if (
+            pending is None
+            or len(pending) > 1
+            or room.late
+            or room.batch is not None
+            or not isinstance(room.members, tuple)
+        ):
+            return None
+        room.pending = room.late = None
+        self.pending_bytes -= len(pending[0][0].payload) + ENVELOPE
+        return pending[0]
+
     def take(self, room: Room) -> Batch | None:
         """Return what waits in `room` for the members it has now, None if nothing."""
         batch = room.take()

@@ -11,8 +11,8 @@ from typing import Protocol
 from hubbub.server.dialects.message import Message
 from hubbub.server.stats.interest import room_bit
 
-_LIST_MOST = 16
-"""Members kept in a list (88 bytes for one, a dict takes 232); above, a dict."""
+SMALL = 16
+"""Members kept in a tuple (48 bytes for one, a dict takes 232); above, a dict."""
 
 
 class Member(Protocol):
@@ -114,31 +114,23 @@ class Room:
     Attributes:
         name: its name.
         bit: its bit in the interest table.
-        members: who is in it; a list while small, else a dict with None values.
+        members: who is in it; a tuple while small, else a dict with None values.
         batch: the flush in progress, while it takes more than one tick.
         place: its place in the census, kept by who opens it.
+        pending: what waits for the next flush, each with who shall not get it back.
+        late: members that joined after the message of that index.
     """
 
-    __slots__ = (
-        "_authors",
-        "_late",
-        "_pending",
-        "batch",
-        "bit",
-        "members",
-        "name",
-        "place",
-    )
+    __slots__ = ("batch", "bit", "late", "members", "name", "pending", "place")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.bit = room_bit(name)
-        self.members: list[Member] | dict[Member, None] = []
+        self.members: tuple[Member, ...] | dict[Member, None] = ()
         self.batch: Batch | None = None
         self.place = 0
-        self._pending: list[Message] | None = None
-        self._authors: list[Member | None] | None = None
-        self._late: dict[Member, int] | None = None
+        self.pending: list[tuple[Message, Member | None]] | None = None
+        self.late: dict[Member, int] | None = None
 
     def __contains__(self, member: Member) -> bool:
         return member in self.members
@@ -148,17 +140,15 @@ class Room:
         members = self.members
         if isinstance(members, dict):
             members[member] = None
-        elif not members:
-            self.members = [member]  # append would reserve places for four
-        elif len(members) < _LIST_MOST:
-            members.append(member)
+        elif len(members) < SMALL:
+            self.members = (*members, member)
         else:
             self.members = dict.fromkeys(members)
             self.members[member] = None
-        if self._pending:
-            if self._late is None:
-                self._late = {}
-            self._late[member] = len(self._pending)
+        if self.pending:
+            if self.late is None:
+                self.late = {}
+            self.late[member] = len(self.pending)
 
     def remove(self, member: Member) -> list[Message]:
         """Let `member` go; return what waits for it and must be sent before."""
@@ -166,37 +156,36 @@ class Room:
         if isinstance(members, dict):
             del members[member]
         else:
-            members.remove(member)
+            self.members = tuple(one for one in members if one is not member)
         owed = self.batch.dismiss(member) if self.batch is not None else []
-        if self._pending:
+        if self.pending:
             owed += self._snapshot(()).share(member)
-            if self._late is not None:
-                self._late.pop(member, None)
+            if self.late is not None:
+                self.late.pop(member, None)
         return owed
 
     def publish(self, message: Message, author: Member | None) -> bool:
         """Keep `message` for the next flush; return whether it is the first one."""
-        if self._pending is None or self._authors is None:
-            self._pending = [message]
-            self._authors = [author]
+        if self.pending is None:
+            self.pending = [(message, author)]
             return True
-        self._pending.append(message)
-        self._authors.append(author)
+        self.pending.append((message, author))
         return False
 
     def take(self) -> Batch | None:
         """Return what waits as a batch for everyone who is here now."""
-        if not self._pending:
+        if not self.pending:
             return None
         batch = self._snapshot(tuple(self.members))
-        self._pending = self._authors = self._late = None
+        self.pending = self.late = None
         return batch
 
     def _snapshot(self, members: tuple[Member, ...]) -> Batch:
+        pending = self.pending or []
         return Batch(
             self.name,
-            self._pending or [],
-            self._authors or [],
-            self._late,
+            [message for message, _ in pending],
+            [author for _, author in pending],
+            self.late,
             members,
         )

@@ -31,13 +31,14 @@ class Ear(Hub):
         self.heard: list[Event] = []
 
     def publish(self, name: str, message: Message, author: object) -> None:
-        self.heard.append((name, message.payload.decode()))
+        self.heard.append((name, message.payload.decode(errors="replace")))
 
 
 class NoClients:
     """The reactor's other half, where there are only links."""
 
     full = False
+    handlers = ()
 
     def __init__(self, end_tick: Callable[[], None] = lambda: None) -> None:
         self._end_tick = end_tick
@@ -47,9 +48,6 @@ class NoClients:
         return False
 
     def open(self, connection: Connection, data: bytes) -> None:
-        raise AssertionError
-
-    def receive(self, connection: Connection, events: list[tuple[int, bytes]]) -> None:
         raise AssertionError
 
     def leave_all(self, connection: Connection) -> None:

@@ -136,8 +136,9 @@ class Rig:
     def open(self, connection: Connection, data: bytes) -> None:
         self.opening(connection, data)
 
-    def receive(self, connection: Connection, events: list[tuple[int, bytes]]) -> None:
-        self.receiving(connection, events)
+    @property
+    def handlers(self) -> list[Callable[[Connection, list[tuple[int, bytes]]], None]]:
+        return [lambda connection, events: self.receiving(connection, events)]
 
     def leave_all(self, connection: Connection) -> None:
         for room in connection.rooms:

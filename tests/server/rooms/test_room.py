@@ -255,8 +255,8 @@ def test_late_joiners_of_a_room_of_any_size_are_late(size: int) -> None:
     assert len(batch.members) == size + 1
 
 
-def test_small_rooms_keep_a_list() -> None:
-    assert isinstance(room_of(*(Person() for _ in range(16))).members, list)
+def test_only_large_rooms_pay_for_a_dict() -> None:
+    assert isinstance(room_of(*(Person() for _ in range(16))).members, tuple)
 
 
 def test_a_room_has_one_bit_wherever_it_is() -> None:
