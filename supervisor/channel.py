@@ -23,6 +23,9 @@ LARGEST: Final = 64 * 1024
 """Largest message taken, bytes."""
 BATCH: Final = 64
 """Messages read in one turn: a flood must not keep the loop from the others."""
+PASSING: Final = (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
+"""What is tried again: a big cluster starts, and too many descriptors are in flight
+until the workers have read; or the kernel has no memory at this moment."""
 
 
 class Nonsense(ValueError):
@@ -96,9 +99,8 @@ class Channel:
                 self._drop()
                 break
             except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:
-                    # A big cluster starts: too many descriptors are in flight, until
-                    # the workers have read. The loop turns fast meanwhile.
+                if error.errno in PASSING:
+                    # The loop turns fast meanwhile.
                     break
                 # What was said to the other side has a hole now.
                 self._jammed = True

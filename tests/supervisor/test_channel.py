@@ -1,9 +1,11 @@
 """Channels: order, descriptors, bounds, ends."""
 
+import errno
 import json
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -82,6 +84,33 @@ def test_closing_a_jammed_channel_closes_the_descriptors_that_wait(ends: Ends) -
     ends[1].close()
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+class Refusing(socket.socket):
+    """An end that the kernel refuses to take anything from, for so many tries."""
+
+    tries = 2
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.tries:
+            self.tries -= 1
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        return super().send(data, flags)
+
+
+def test_want_of_memory_in_the_kernel_only_delays_a_message(loop: Loop) -> None:
+    ours, theirs = pair()
+    channel = Channel(Refusing(fileno=ours.detach()), loop)
+    channel.watch(lambda: None)
+    assert channel.send({"type": "drain"})
+    assert channel.send({"type": "gone"})
+    for _ in range(2):
+        loop.turn(1)
+    theirs.setblocking(False)
+    said = [json.loads(theirs.recv(1000))["type"] for _ in range(2)]
+    assert said == ["drain", "gone"]
+    channel.close()
+    theirs.close()
 
 
 def test_end_is_seen_after_the_last_message(ends: Ends) -> None:
