@@ -37,6 +37,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hubbub.supervisor import control_client
 from tests.e2e.conftest import Cluster, wait_for
 from tests.faults.checker import Verdict, check
 from tests.faults.checks import Checks
@@ -118,10 +119,18 @@ class Rig(Checks):
         return fault
 
     def fault(self, slot: int, *words: str) -> Fault:
-        """Break the worker of a slot with `hubbub fault`."""
+        """Break the worker of a slot with `hubbub fault`, as people do."""
         fault = self.target(slot)
         done = self.cluster.run("fault", str(slot), *words)
         assert done.returncode == 0, done.stderr
+        return fault
+
+    def ask_fault(self, slot: int, name: str, **values: object) -> Fault:
+        """Break the worker of a slot without starting a process for it."""
+        fault = self.target(slot)
+        request = {"type": "fault", "slot": slot, "fault": name, **values}
+        answer = control_client.ask(self.cluster.run_dir, request, 5)
+        assert "error" not in answer, answer
         return fault
 
     def target(self, slot: int) -> Fault:
