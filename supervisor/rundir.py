@@ -38,6 +38,9 @@ _SIGN: Final = ".at"
 PATH_LIMIT: Final = 107
 """Longest path of a Unix socket, bytes (sun_path less its NUL)."""
 
+_RUNTIMES: Final = Path("/run/user")
+"""Where systemd puts the runtime directories of all users."""
+
 
 class NotRunning(Exception):
     """There is no living cluster where one was looked for; the text says so."""
@@ -164,7 +167,7 @@ def find(run_dir: str | None = None) -> Path:
             recent living cluster of this user, wherever its run directory is.
 
     Raises:
-        NotRunning: there is none.
+        NotRunning: there is none. Root, who may name any, is told of other users'.
     """
     named = run_dir or os.environ.get("HUBBUB_RUN_DIR")
     if named:
@@ -172,23 +175,40 @@ def find(run_dir: str | None = None) -> Path:
         if holder(path) is None:
             raise NotRunning(f"no cluster is running in {path}")
         return path
+    living = _living(default_root())
+    if living:
+        return max(living)[1]
+    others = [str(path) for root in _other_roots() for _, path in _living(root)]
+    raise NotRunning(
+        "no cluster of this user is running"
+        + ("; --run-dir can name " + " or ".join(others[:3]) if others else "")
+    )
+
+
+def _living(root: Path) -> list[tuple[float, Path]]:
+    """Return the run directories of the clusters that `root` knows, and their age."""
     living = []
     with contextlib.suppress(OSError, Refusal):
-        root = default_root()
-        os.close(open_folder(root))
+        os.close(open_folder(root, guest=True))
         for entry in root.iterdir():
             path = _signed(entry) or entry
             if holder(path) is not None:
                 living.append(((path / LOCK).lstat().st_mtime, path))
-    if not living:
-        raise NotRunning("no cluster of this user is running")
-    return max(living)[1]
+    return living
+
+
+def _other_roots() -> list[Path]:
+    """Return where other users' clusters are found; only root may look there."""
+    if os.geteuid() != 0:
+        return []
+    roots = [*_RUNTIMES.glob("*/hubbub"), *Path(tempfile.gettempdir()).glob("hubbub-*")]
+    return sorted(roots)
 
 
 def holder(path: Path) -> int | None:
     """Return the pid of the cluster that lives in `path`; None: none does."""
     try:
-        folder = open_folder(path)
+        folder = open_folder(path, guest=True)
     except (OSError, Refusal):
         return None
     try:

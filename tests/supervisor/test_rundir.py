@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from hubbub.supervisor.rundir import CONTROL, FACTS, LOCK, NotRunning
 
 # A lock of our own process is invisible to it, so holders are other processes.
 HOLDER = """
-import sys
+import os, sys
 from hubbub.supervisor import rundir
+os.setuid(int(sys.argv[2]))
 held = rundir.take(sys.argv[1])
 held.control.touch()
 held.publish({"port": 4711})
@@ -29,9 +31,10 @@ if sys.stdin.readline():
 class Holder:
     """A process that holds a run directory."""
 
-    def __init__(self, configured: str = "") -> None:
+    def __init__(self, configured: str = "", uid: int | None = None) -> None:
+        uid = os.getuid() if uid is None else uid
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, configured],
+            [sys.executable, "-c", HOLDER, configured, str(uid)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -244,6 +247,26 @@ def test_nothing_is_found_where_nothing_runs(tmp_path: Path) -> None:
         rundir.find()
     with pytest.raises(NotRunning, match="no cluster is running in"):
         rundir.find(str(tmp_path / "nothing"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at others'")
+def test_root_is_told_of_other_users_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        other = Path(folder) / "hubbub-65534"
+        other.mkdir(0o700)
+        os.chown(other, 65534, 65534)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+        monkeypatch.setenv("TMPDIR", folder)
+        held = Holder(uid=65534)
+        assert held.path.parent == other
+        with pytest.raises(NotRunning, match=f"--run-dir can name {held.path}$"):
+            rundir.find()
+        assert rundir.find(str(held.path)) == held.path
+        held.kill()
+        with pytest.raises(NotRunning, match=r"is running$"):
+            rundir.find()
 
 
 def test_most_recent_living_cluster_is_found(holder: Holder) -> None:
