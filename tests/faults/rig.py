@@ -71,6 +71,8 @@ class Rig(Checks):
         """What it holds with the crowd, before anything is broken."""
         self.strangers = 0
         """Connections that the scenario made besides the crowd's."""
+        self.strangers_speak = False
+        """Whether those send messages: then nobody's messages are counted."""
         self.checked: Verdict | None = None
         self._gone = False
 
@@ -249,7 +251,9 @@ class Rig(Checks):
         # Workers publish four times a second.
         end = time.monotonic() + 2
         while True:
-            wrong = differences(self.crowd.history, self.rows(), self.strangers)
+            wrong = differences(
+                self.crowd.history, self.rows(), self.strangers, self.strangers_speak
+            )
             if not wrong or time.monotonic() > end:
                 break
             time.sleep(0.1)
