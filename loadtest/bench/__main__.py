@@ -6,7 +6,6 @@ with a loop that only calls send(). Ratios compare between machines, figures do 
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,16 +94,20 @@ def run(
     rows: list[Row] = []
     failures: dict[str, str] = {}
     for name, measure in figures.items():
-        began = time.monotonic()
+        before = machine.usage()
         print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
         try:
-            rows += measure(options)
+            taken = measure(options)
         except (Invalid, OSError) as error:
             # A worker that is gone, a reset, the file limit: none is a figure.
             failures[name] = str(error)
-        print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.scale != 1:
-        rows = [replace(row, target=None) for row in rows]
+            taken = []
+        after = machine.usage()
+        others = after.others_since(before)
+        for row in taken:
+            target = row.target if options.scale == 1 else None
+            rows.append(replace(row, target=target, others=others))
+        print(f"{after.wall - before.wall:.0f} s", file=sys.stderr)
     return rows, failures
 
 

@@ -15,6 +15,7 @@ SERVED = _ALLOWED[0]
 """The CPU of the servers and of the floor."""
 GENERATING = _ALLOWED[-1]
 """The CPU of everything else."""
+_OURS = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _SETTLED = 20.0
 _LOOK = 0.1
 _IDLE = 0.1
@@ -68,6 +69,36 @@ def cpu_seconds(*pids: int) -> float:
         OSError: a process is gone.
     """
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Where CPU time went, up to a moment; the difference of two is what counts."""
+
+    wall: float
+    everybody: float
+    """Seconds of all CPUs in use, by whomever; what the host took away included."""
+    ours: float
+    """Seconds of this process and of its children that have ended."""
+
+    def others_since(self, before: "Usage") -> float:
+        """Return the part of all CPUs that others used since `before`, 0 to 1."""
+        spent = self.everybody - before.everybody - (self.ours - before.ours)
+        capacity = (self.wall - before.wall) * (os.cpu_count() or 1)
+        return min(1.0, max(0.0, spent / capacity))
+
+
+def usage() -> Usage:
+    """Return where CPU time went so far."""
+    fields = [int(f) for f in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    user, nice, system, _, _, irq, softirq, steal = fields[:8]
+    ticks = user + nice + system + irq + softirq + steal
+    ours = (resource.getrusage(who) for who in _OURS)
+    return Usage(
+        wall=time.monotonic(),
+        everybody=ticks / os.sysconf("SC_CLK_TCK"),
+        ours=sum(one.ru_utime + one.ru_stime for one in ours),
+    )
 
 
 def waits(pid: int) -> int:

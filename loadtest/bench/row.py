@@ -67,6 +67,9 @@ class Row:
     note: str = ""
     rounds: tuple[tuple[float, ...], ...] = ()
     """Floor and hubbub of each round, in `unit`."""
+    others: float = 0.0
+    """Part of the machine's CPUs that others used meanwhile: over some per cent, the
+    figures are theirs too."""
 
     @property
     def ratio(self) -> float | None:

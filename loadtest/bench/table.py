@@ -8,6 +8,8 @@ from hubbub.loadtest.bench.machine import Machine
 from hubbub.loadtest.bench.row import Row, Target
 
 _HEADS = ("figure", "floor", "hubbub", "unit", "ratio", "target", "result")
+_DISTURBED = 0.03
+"""Part of the CPUs used by others from which a row says so."""
 _RIGHT = (False, True, True, False, True, False, False)
 
 
@@ -103,6 +105,8 @@ def _details(row: Row) -> str:
     parts += [f"{name} {number(value)}" for name, value in row.more.items()]
     if row.note:
         parts.append(row.note)
+    if row.others >= _DISTURBED:
+        parts.append(f"DISTURBED: others used {row.others:.0%} of the CPUs")
     if len(row.rounds) > 1:
         ratios = " ".join(number(hubbub / floor) for floor, hubbub in row.rounds)
         parts.append(f"ratios {ratios}")

@@ -8,10 +8,12 @@ import pytest
 
 from hubbub.loadtest.bench.machine import (
     Machine,
+    Usage,
     cpu_seconds,
     describe,
     private_bytes,
     settle,
+    usage,
     waits,
 )
 
@@ -43,6 +45,30 @@ def test_private_bytes_grow_with_what_is_written() -> None:
         memory.write(b"x" * (8 << 20))
         grown = private_bytes(os.getpid()) - before
     assert 7 << 20 <= grown < 24 << 20
+
+
+def test_others_are_what_is_not_ours() -> None:
+    before = Usage(wall=10.0, everybody=100.0, ours=5.0)
+    cpus = os.cpu_count() or 1
+    after = Usage(wall=12.0, everybody=100.0 + 2.0 * cpus, ours=5.0 + 0.5 * cpus)
+    assert after.others_since(before) == 0.75
+    # Ticks are coarse: ours can be a little more than all.
+    assert Usage(12.0, 101.0, 6.5).others_since(before) == 0.0
+
+
+def test_usage_counts_this_process_and_its_children() -> None:
+    before = usage()
+    child = os.fork()
+    end = time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    after = usage()
+    assert after.ours - before.ours >= 0.09
+    assert after.everybody >= before.everybody
+    assert after.wall > before.wall
 
 
 def test_sleeping_is_waiting() -> None:

@@ -65,6 +65,13 @@ def test_run_that_is_not_valid_is_named_with_its_reason() -> None:
     )
 
 
+def test_disturbed_row_says_so() -> None:
+    assert "others used 12% of the CPUs" in render(
+        MACHINE, [replace(ROOM, others=0.123)], {}
+    )
+    assert "others used" not in render(MACHINE, [ROOM], {})
+
+
 def test_one_cpu_is_said_loudly() -> None:
     alone = replace(MACHINE, cpus=1, pinned=False)
     assert "ONE CPU ONLY" in render(alone, [ROOM], {})
