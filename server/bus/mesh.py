@@ -118,6 +118,8 @@ class Mesh:
         Raises:
             Nothing: what cannot be sent is counted and told to the peer.
         """
+        if not self._bits:
+            return  # The only worker of its cluster.
         frame: bytes | None = None
         table, at, mask = self._interest.bytes, bit >> 3, 1 << (bit & 7)
         for offset, peer in self._bits:

@@ -50,7 +50,7 @@ class Encoder:
     def encode(self, variant: int, room: str, messages: Sequence[Message]) -> bytes:
         """Return `messages` of `room` as the bytes that members of `variant` get."""
         if not variant and len(messages) == 1:
-            return encode_frame(*plain.encode_message(room, messages[0]))
+            return plain.encode(messages[0])
         turn, dialect = divmod(variant, len(Dialect))
         encode = ENCODERS[dialect]
         if not turn:

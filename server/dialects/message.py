@@ -7,6 +7,8 @@ members in a room.
 
 from enum import IntEnum
 
+from msgspec import Struct
+
 
 class Kind(IntEnum):
     """What the payload of a message is."""
@@ -27,7 +29,7 @@ class Dialect(IntEnum):
     MSGPACK = 2
 
 
-class Message:
+class Message(Struct, gc=False):
     """One message of a room.
 
     Attributes:
@@ -36,9 +38,6 @@ class Message:
         sender: the member that published it ("" where nobody did).
     """
 
-    __slots__ = ("kind", "payload", "sender")
-
-    def __init__(self, kind: int, payload: bytes, sender: str) -> None:
-        self.kind = kind
-        self.payload = payload
-        self.sender = sender
+    kind: int
+    payload: bytes
+    sender: str

@@ -6,12 +6,28 @@ comes out as its JSON text.
 
 from typing import Final
 
-from hubbub.server.dialects.message import Kind, Message
-from hubbub.server.websocket.frames import BINARY, TEXT
+from hubbub.server.dialects.message import Message
+from hubbub.server.websocket.frames import (
+    BINARY,
+    MAX_CONTROL_PAYLOAD,
+    SMALL_HEADS,
+    TEXT,
+    encode_frame,
+)
 
-_BINARY: Final = int(Kind.BINARY)
+_OPCODES: Final = (0, TEXT, BINARY, TEXT)
+"""By Kind, of which none is 0."""
+_HEADS: Final = tuple(SMALL_HEADS[opcode] for opcode in _OPCODES)
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as the frame that plain members get."""
+    payload = message.payload
+    if len(payload) <= MAX_CONTROL_PAYLOAD:
+        return _HEADS[message.kind][len(payload)] + payload
+    return encode_frame(*encode_message("", message))
 
 
 def encode_message(room: str, message: Message) -> tuple[int, bytes]:
     """Return opcode and payload of `message` as plain members get it."""
-    return (BINARY if message.kind == _BINARY else TEXT), message.payload
+    return _OPCODES[message.kind], message.payload

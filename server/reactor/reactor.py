@@ -224,7 +224,7 @@ class Reactor(Sockets):
         assert decoder is not None
         events = decoder.feed(data)
         now, size = self.now, len(data)
-        if size > _LARGE or decoder.more:
+        if size > _LARGE or not decoder.idle:
             self._large = True
         if c.variant >= _COMPRESSED:  # What came may be a thousand times as much.
             size = sum(len(payload) for _, payload in events)
@@ -234,14 +234,15 @@ class Reactor(Sockets):
         )
         if events:
             self._handlers[c.kind](c, events)
-        if c.spent > now + self._ahead and c.phase == _OPEN and not c.patient:
+        failure = decoder.failure
+        if failure is not None:
+            if c.phase == _OPEN:
+                self.counters.protocol_errors += 1
+                self.close(c, failure.code, failure.reason)
+        elif c.spent > now + self._ahead and not c.patient and c.phase == _OPEN:
             self.throttle.over(c)
         elif decoder.more and not (c.patient and c.outbox is not None):
             self._unfed.append(c)
-        failure = decoder.failure
-        if failure is not None and c.phase == _OPEN:
-            self.counters.protocol_errors += 1
-            self.close(c, failure.code, failure.reason)
 
     def fault(self, c: Connection, error: Exception) -> None:
         """A bug met one connection: it ends, nobody else notices."""

@@ -81,7 +81,10 @@ class Hub:
     def publish_in(self, room: Room, message: Message, author: Member | None) -> None:
         """Keep `message` for the members of `room`; all but `author` get it."""
         self.pending_bytes += len(message.payload) + ENVELOPE
-        if room.publish(message, author):
+        if room.pending is not None:
+            room.pending.append((message, author))
+        else:
+            room.pending = [(message, author)]
             self.dirty.append(room)
             if len(room.members) * self.full > WIDE:
                 self.full = WIDE // len(room.members)

@@ -117,7 +117,8 @@ class Room:
         members: who is in it; a tuple while small, else a dict with None values.
         batch: the flush in progress, while it takes more than one tick.
         place: its place in the census, kept by who opens it.
-        pending: what waits for the next flush, each with who shall not get it back.
+        pending: what waits for the next flush, each with who shall not get it back;
+            kept by the hub, None when nothing waits.
         late: members that joined after the message of that index.
     """
 
@@ -163,14 +164,6 @@ class Room:
             if self.late is not None:
                 self.late.pop(member, None)
         return owed
-
-    def publish(self, message: Message, author: Member | None) -> bool:
-        """Keep `message` for the next flush; return whether it is the first one."""
-        if self.pending is None:
-            self.pending = [(message, author)]
-            return True
-        self.pending.append((message, author))
-        return False
 
     def take(self) -> Batch | None:
         """Return what waits as a batch for everyone who is here now."""

@@ -164,6 +164,7 @@ class Decoder:
         failure: the rule that was broken, or None.
         more: whether frames wait that have come and were not taken: feed it b"",
             and no new bytes, when there is time for them.
+        idle: whether nothing is in progress, waits or has failed.
         serial: counts messages of more than one frame or read (and control frames
             of more than one read), so that a caller with a clock can tell whether
             the one in progress is still the same.
@@ -171,11 +172,11 @@ class Decoder:
 
     __slots__ = (
         "_compressible",
-        "_idle",
         "_limits",
         "_partial",
         "_tail",
         "failure",
+        "idle",
         "more",
         "serial",
     )
@@ -185,7 +186,7 @@ class Decoder:
         self._compressible = (TEXT, BINARY) if deflate else ()
         self._tail = b""
         self._partial: _Partial | None = None
-        self._idle = limits.message > _SMALL
+        self.idle = limits.message > _SMALL
         self.failure: ProtocolError | None = None
         self.more = False
         self.serial = 0
@@ -208,7 +209,7 @@ class Decoder:
             Text is valid UTF-8; a close payload is well formed.
         """
         size = len(data) - 6
-        if 0 <= size <= _SMALL and self._idle and data[1] == size + _MASK:
+        if 0 <= size <= _SMALL and self.idle and data[1] == size + _MASK:
             # Exactly one small message: 3 of 4 reads ever made.
             first = data[0]
             if first == _FINAL_TEXT or first == _FINAL_BINARY:
@@ -230,7 +231,7 @@ class Decoder:
             self.failure = error.with_traceback(None)
             self._partial = _ENDED
             self._tail = b""
-        self._idle = (
+        self.idle = (
             self._partial is None and not self._tail and self._limits.message > _SMALL
         )
         return events

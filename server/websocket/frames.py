@@ -35,9 +35,10 @@ class ProtocolError(Exception):
         super().__init__(f"{code.value} {self.reason}")
 
 
-_SMALL: Final = tuple(
+SMALL_HEADS: Final = tuple(
     tuple(bytes((_FIN | opcode, size)) for size in range(126)) for opcode in range(16)
 )
+"""Heads of frames of up to 125 bytes, by opcode and size."""
 
 
 def encode_frame(opcode: int, payload: bytes, compressed: bool = False) -> bytes:
@@ -54,7 +55,7 @@ def encode_frame(opcode: int, payload: bytes, compressed: bool = False) -> bytes
         if size < 126:
             return bytes((_FIN | opcode, size)) + payload
     if size < 126:
-        return _SMALL[opcode][size] + payload
+        return SMALL_HEADS[opcode][size] + payload
     if size < 65536:
         return bytes((_FIN | opcode, 126)) + size.to_bytes(2, "big") + payload
     return bytes((_FIN | opcode, 127)) + size.to_bytes(8, "big") + payload

@@ -3,6 +3,7 @@
 import pytest
 
 from hubbub.server.dialects.message import Kind, Message
+from hubbub.server.rooms.hub import Hub
 from hubbub.server.rooms.room import Batch, Member, Room
 
 
@@ -14,7 +15,9 @@ class Person:
 
 
 def say(room: Room, text: str, author: Person | None = None) -> bool:
-    return room.publish(Message(Kind.TEXT, text.encode(), ""), author)
+    hub = Hub()
+    hub.publish_in(room, Message(Kind.TEXT, text.encode(), ""), author)
+    return hub.dirty == [room]
 
 
 def words(messages: list[Message]) -> list[str]:
