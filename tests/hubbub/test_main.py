@@ -57,6 +57,23 @@ def test_ctrl_c_at_any_moment_of_the_start_is_quiet(tmp_path: Path, after: int) 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize(("command", "ends"), [("serve", False), ("status", True)])
+def test_signal_that_a_cluster_outlives_does_not_end_its_beginning(
+    tmp_path: Path, number: signal.Signals, command: str, ends: bool
+) -> None:
+    (tmp_path / "click.py").write_text(
+        f"import os\nos.kill(os.getpid(), {int(number)})\nos._exit(7)\n"
+    )
+    done = subprocess.run(
+        [*COMMAND, command],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        timeout=20,
+    )
+    assert done.returncode == (-number if ends else 7)
+
+
 def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
     script = 'trap "" INT; exec "$0" -m hubbub --version & kill -INT $!; wait $!'
     done = subprocess.run(
