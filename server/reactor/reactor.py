@@ -40,7 +40,6 @@ _IN = select.EPOLLIN
 _OUT = select.EPOLLOUT
 _COMPRESSED = len(Dialect)
 """The first variant of connections that have negotiated compression."""
-_OPEN = int(Phase.OPEN)
 _read = os.read
 
 
@@ -134,7 +133,7 @@ class Reactor(Sockets):
                     self._large = True
                 else:
                     try:
-                        if mask & ~_OUT:
+                        if mask != _OUT:
                             self._readable(connection)
                         if mask & _OUT:
                             self._writable(connection)
@@ -223,23 +222,25 @@ class Reactor(Sockets):
         decoder = c.decoder
         assert decoder is not None
         events = decoder.feed(data)
-        now, size = self.now, len(data)
-        if size > _LARGE or not decoder.idle:
-            self._large = True
+        size, now, spent = len(data), self.now, c.spent
         if c.variant >= _COMPRESSED:  # What came may be a thousand times as much.
             size = sum(len(payload) for _, payload in events)
         # What it sends at its rate takes it so far into the future; see Throttle.
-        c.spent = (c.spent if c.spent > now else now) + self._price * (
-            len(events) + (size >> 10)
-        )
+        if spent < now:
+            spent = now
+        c.spent = spent = spent + self._price * (len(events) + (size >> 10))
         if events:
             self._handlers[c.kind](c, events)
+        if decoder.idle and size <= _LARGE and spent - now <= self._ahead:
+            return
+        self._large = True
         failure = decoder.failure
-        if failure is not None:
-            if c.phase == _OPEN:
-                self.counters.protocol_errors += 1
-                self.close(c, failure.code, failure.reason)
-        elif c.spent > now + self._ahead and not c.patient and c.phase == _OPEN:
+        if c.phase != Phase.OPEN:
+            pass
+        elif failure is not None:
+            self.counters.protocol_errors += 1
+            self.close(c, failure.code, failure.reason)
+        elif spent - now > self._ahead and not c.patient:
             self.throttle.over(c)
         elif decoder.more and not (c.patient and c.outbox is not None):
             self._unfed.append(c)
