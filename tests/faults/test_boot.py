@@ -30,7 +30,7 @@ def crash_on_ready(rig: Rig, faults: list[Fault]) -> bool:
         return True
     known = faults[-1].generation if faults else 0
     if row["state"] == "ready" and row["generation"] > known:
-        faults.append(rig.fault(SLOT, "exit", "1"))
+        faults.append(rig.ask_fault(SLOT, "exit", code=1))
     return False
 
 

@@ -96,16 +96,14 @@ def test_s6_blocked_loop(scenario: MakeScenario, plan: Plan, way: str) -> None:
         rig.report.notes += [] if named else stack.splitlines()[:4]
 
 
-@sizes
-def test_s6_short_block(scenario: MakeScenario, plan: Plan) -> None:
-    block = 2.0 if plan.full else 0.5
-    with scenario(
-        "S6", f"slot 1 sleeps in its loop for {block:g} s", plan, *flags(plan)
-    ) as rig:
+@pytest.mark.long
+def test_s6_short_block(scenario: MakeScenario) -> None:
+    block = 2.0
+    with scenario("S6", "slot 1 sleeps in its loop for 2 s", FULL) as rig:
         rig.calm()
         fault = rig.fault(1, "block", f"{block:g}s")
         rig.wait(lambda: rig.row(1)["loop_delay_ms"]["max"] > block * 500)
-        rig.load(plan.after)
+        rig.load(FULL.after)
         rig.settle()
         rig.check_others(fault)
         ended = rig.crowd.history.ended(fault.at)
