@@ -63,6 +63,8 @@ class Sockets:
         self.backlogged: dict[Connection, None] = {}
         """Open connections with an outbox."""
         self.now = monotonic()
+        self.leniency = 1
+        """Factor on the limits of outboxes; see `Sweep`."""
         self.held: dict[Connection, None] = {}
         """Connections that are not read for a while; the throttle releases them."""
         self._epoll = select.epoll()
@@ -135,13 +137,13 @@ class Sockets:
             self._arm(c)
         elif box.ending:
             return
-        elif box.size > self.limits.outbox and not c.patient:
+        elif box.size > self.limits.outbox * self.leniency and not c.patient:
             self.counters.slow_outbox += 1
             self.end_slow(c)
             return
         box.push(data, sent)
         self.counters.outbox_bytes += len(data) - sent
-        if self.counters.outbox_bytes > self.limits.outbox_budget:
+        if self.counters.outbox_bytes > self.limits.outbox_budget * self.leniency:
             self._shed()
 
     def _shed(self) -> None:
@@ -152,7 +154,7 @@ class Sockets:
         a sixteenth below the budget: looking for the largest of so many at every
         write would take a millisecond each time.
         """
-        budget = self.limits.outbox_budget
+        budget = self.limits.outbox_budget * self.leniency
         excess = self.counters.outbox_bytes - budget + budget // 16
         for c in sorted(self.backlogged, key=_outbox_size, reverse=True):
             excess -= _outbox_size(c)

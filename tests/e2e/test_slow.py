@@ -1,5 +1,7 @@
 """A slow consumer costs itself its connection, and nobody else anything."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -91,3 +93,27 @@ def test_outboxes_of_a_worker_share_one_budget(
     *_, (opcode, payload) = larger.read_frames()
     assert (opcode, payload[:2]) == (8, (4008).to_bytes(2, "big")), "largest first"
     assert cluster.worker(0)["outbox_bytes"] <= 5 << 20
+
+
+def test_a_worker_that_was_stopped_says_the_rest_and_closes_nobody(
+    cluster: Cluster, sleepers: list[Raw]
+) -> None:
+    """Twice what an outbox takes has piled up on its link by then."""
+    cluster.start("--workers", "2", "--identify", "--set", "limits.rate=0")
+    speaker = plain(cluster.url(PATH), 0)
+    members = [plain(cluster.url(PATH), 1) for _ in range(3)]
+    stopped = cluster.worker(1)["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        count = 600  # 2.4 MB
+        for number in range(count):
+            speaker.send(f"{number} {MESSAGE}")
+        # Until its sweep is late by more than it need be.
+        wait_for(lambda: cluster.worker(1)["heartbeat_age_ms"] > 1500)
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    for member in members:
+        for number in range(count):
+            assert member.recv(5) == f"{number} {MESSAGE}"
+    assert cluster.worker(1)["slow_closed"] == 0
+    assert cluster.worker(1)["bus_gaps"] == 0

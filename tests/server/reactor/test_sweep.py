@@ -10,7 +10,7 @@ from hubbub.codes import Close
 from hubbub.server.dialects.encoder import Encoder
 from hubbub.server.reactor.connection import Phase
 from hubbub.server.reactor.session import Sessions
-from hubbub.server.reactor.sweep import PERIOD, Sweep
+from hubbub.server.reactor.sweep import LATE, LENIENT, PERIOD, Sweep
 from hubbub.server.stats.interest import Interest
 from hubbub.server.websocket.frames import encode_frame
 from hubbub.settings import Settings
@@ -286,3 +286,33 @@ async def test_all_connections_are_walked_over_again_and_again(
     clients[2].c.seen = 0.0
     await trio.sleep(PERIOD)
     assert clients[2].frames() == [(PING, b"")]
+
+
+def test_after_a_stall_members_have_time_to_take_what_has_piled_up(
+    rig: Swept,
+) -> None:
+    piled_up = "x" * LIMITS.outbox
+    reader, sleeper = rig.member(), rig.member()
+    rig.sweep.be_lenient(100.0, LATE + A_BIT)
+    for _ in range(4):
+        rig.say(piled_up)
+        rig.fanout.flush(rig.reactor.now + 1)
+    assert reader.c.phase == sleeper.c.phase == Phase.OPEN
+    while reader.c.outbox is not None:
+        reader.read()
+        rig.settle()
+    rig.sweep.be_lenient(100.0 + LENIENT - A_BIT, 0.0)
+    rig.say("1")
+    rig.settle()
+    assert sleeper.c.phase == Phase.OPEN
+    rig.sweep.be_lenient(100.0 + LENIENT + A_BIT, 0.0)
+    rig.say("2")
+    rig.settle()
+    assert reader.c.phase == Phase.OPEN
+    assert sleeper.c.phase == Phase.CLOSING
+    assert rig.counters.slow_outbox == 1
+
+
+def test_a_sweep_that_is_a_little_late_changes_nothing(rig: Swept) -> None:
+    rig.sweep.be_lenient(100.0, LATE)
+    assert rig.reactor.leniency == 1
