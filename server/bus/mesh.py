@@ -34,6 +34,7 @@ _GROWTH = 6
 MessagePack has one byte a value, in JSON six."""
 _MOST_MISSED = 1 << 48
 _KINDS = frozenset(Kind)
+_BINARY = int(Kind.BINARY)
 
 
 class Peer:
@@ -240,6 +241,8 @@ class Mesh:
             room, what, sender, payload = cast("tuple[str, int, str, bytes]", fields)
             if what not in _KINDS:
                 raise BusError("unknown kind of message")
+            if what != _BINARY and not payload.isascii():
+                _check_text(payload)
             self._hub.publish(room, Message(what, payload, sender), None)
         elif kind == HELLO and not link.open:
             if fields != [link.slot, link.generation, self._cluster]:
@@ -298,6 +301,14 @@ class Mesh:
             self._ending.discard(link)
             if peer.link is not None and not peer.link.greeted:
                 self._greet(peer.link)
+
+
+def _check_text(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        # Passed on it would end the connections of all who get it, with 1007.
+        raise BusError("text that is not UTF-8") from None
 
 
 def _same_peer(link: Link, other: Link) -> bool:

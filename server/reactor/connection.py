@@ -31,7 +31,7 @@ class Connection:
         kind: PLAIN, NATIVE or ECHO of `session`: who takes its messages.
         own: whether it gets its own messages back.
         patient: whether its input waits while it has an outbox (echo).
-        strikes: bad messages, less the good ones since.
+        strikes: bad messages, less the good ones since; while closing, bytes discarded.
         rooms: what it is a member of; kept by the hub.
         reader: its request, while it is opening.
         decoder: its messages, once open.

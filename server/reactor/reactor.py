@@ -216,6 +216,8 @@ class Reactor(Sockets):
         elif c.phase == Phase.OPENING:
             self._large = True
             self._sessions.open(c, data)
+        else:
+            self.discard(c, len(data))
 
     def feed(self, c: Connection, data: bytes) -> None:
         """Take bytes of an open connection."""

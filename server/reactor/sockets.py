@@ -20,10 +20,12 @@ from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.outbox import SEALED, Outbox
 from hubbub.server.stats.counters import Counters
 from hubbub.server.websocket.frames import CLOSE, PONG, encode_close, encode_frame
-from hubbub.settings import Limits
+from hubbub.settings import MIB, Limits
 
 _LINGER = 1.0
 """Seconds a connection that we close has to read its close frame and end."""
+_MOST_DISCARDED = 16 * MIB
+"""Bytes read from a connection that is closing: the largest message of any, once."""
 
 _IN = select.EPOLLIN
 _OUT = select.EPOLLOUT
@@ -229,6 +231,7 @@ class Sockets:
         """Send the last bytes of a connection and let its client end it."""
         c.phase = Phase.CLOSING
         c.reader = c.decoder = None
+        c.strikes = 0
         c.seen = monotonic() + linger
         if c in self.held:
             self.release(c)  # What it sends is discarded from now on.
@@ -241,6 +244,16 @@ class Sockets:
             c.outbox.push(data)
             self.counters.outbox_bytes += len(data)
         c.outbox.ending = True
+
+    def discard(self, c: Connection, size: int) -> None:
+        """Count bytes that came from a connection that is closing.
+
+        They are read so that the client can read its code; one that floods on instead
+        is not worth a core for a second.
+        """
+        c.strikes += size
+        if c.strikes > _MOST_DISCARDED:
+            self.drop(c, reset=True)
 
     def end_slow(self, c: Connection) -> None:
         """End a slow consumer: what it did not take is dropped, the code is sent."""

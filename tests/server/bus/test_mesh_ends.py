@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from hubbub.server.bus.wire import GAP, HELLO, PUBLISH, encode
+from hubbub.server.dialects.message import Kind
 from hubbub.server.rooms.room import Room
 
 from .conftest import CLUSTER, Worker, World
@@ -183,6 +184,8 @@ BAD = {
     "second hello": HELLO_OF_B,
     "unknown kind": encode(PUBLISH, "lobby", 9, "m", b"x"),
     "kind below": encode(PUBLISH, "lobby", -1, "m", b"x"),
+    "text that is none": encode(PUBLISH, "lobby", Kind.TEXT, "m", b"\xff"),
+    "json that is no text": encode(PUBLISH, "lobby", Kind.JSON, "m", b'"\xed\xa0"'),
     "negative gap": encode(GAP, -1, None),
     "endless gap": encode(GAP, (1 << 64) - 1, None),
 }

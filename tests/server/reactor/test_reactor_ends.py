@@ -1,11 +1,14 @@
 """How connections end and wait: clients see why, and cost only themselves."""
 
+from contextlib import suppress
+
 import pytest
 
 from hubbub.codes import Close
 from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.websocket.decoder import MOST_EVENTS
 from hubbub.server.websocket.frames import encode_frame
+from hubbub.settings import MIB
 
 from .conftest import Rig, masked
 
@@ -142,3 +145,15 @@ def test_who_must_be_patient_is_not_fed_while_it_does_not_read(rig: Rig) -> None
         got += [payload[:4] for _, payload in client.frames()]
         rig.reactor.tick()
     assert got == [b"%04d" % number for number in range(count)]
+
+
+def test_who_floods_on_while_closing_is_dropped(rig: Rig) -> None:
+    client = rig.tcp_client("lobby")
+    rig.reactor.close(client.c, Close.POLICY)
+    sent = 0
+    while client.c.phase == Phase.CLOSING:
+        assert sent < 64 * MIB, "it is read for ever"
+        with suppress(BlockingIOError):
+            sent += client.end.send(bytes(65536))
+        rig.settle()
+    assert sent > 16 * MIB
