@@ -22,7 +22,6 @@ from hubbub.loadtest.bench.machine import SERVED, cpu_seconds, pin, raise_file_l
 from hubbub.loadtest.bench.row import Invalid
 
 _BACKLOG = 4096
-_START = 20.0
 
 
 class _Sender:

@@ -68,8 +68,8 @@ class Row:
     rounds: tuple[tuple[float, ...], ...] = ()
     """Floor and hubbub of each round, in `unit`."""
     others: float = 0.0
-    """Part of the machine's CPUs that others used meanwhile: over some per cent, the
-    figures are theirs too."""
+    """Part of the machine's CPUs that others used meanwhile: above a tenth, the figures
+    are theirs too."""
 
     @property
     def ratio(self) -> float | None:
