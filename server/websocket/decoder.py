@@ -38,6 +38,12 @@ _RSV1: Final = 0x40
 """A message is compressed (RFC 7692 section 6)."""
 _SMALL: Final = 125
 """Longest payload whose length is in the first two bytes (section 5.2)."""
+_ALL: Final = tuple((1 << 8 * size) - 1 for size in range(_SMALL + 1))
+"""By size, an integer of so many bytes of ones."""
+_REPEAT: Final = tuple(
+    sum(1 << at for at in range(0, 8 * size, 32)) for size in range(_SMALL + 1)
+)
+"""By size, what a mask is multiplied with to cover so many bytes."""
 _FINAL_TEXT: Final = 0x80 | TEXT
 _FINAL_BINARY: Final = 0x80 | BINARY
 
@@ -215,7 +221,7 @@ class Decoder:
             if first == _FINAL_TEXT or first == _FINAL_BINARY:
                 payload = (
                     _from_bytes(data[6:], "little")
-                    ^ _from_bytes((data[2:6] * 32)[:size], "little")
+                    ^ _from_bytes(data[2:6], "little") * _REPEAT[size] & _ALL[size]
                 ).to_bytes(size, "little")
                 if first == _FINAL_BINARY or payload.isascii():
                     return [(first & 15, payload)]
@@ -261,10 +267,10 @@ class Decoder:
                     and (first == _FINAL_TEXT or first == _FINAL_BINARY)
                     and size <= limit
                 ):
-                    key = (data[at + 2 : at + 6] * 32)[:size]
+                    mask = _from_bytes(data[at + 2 : at + 6], "little")
                     payload = (
                         _from_bytes(data[at + 6 : stop], "little")
-                        ^ _from_bytes(key, "little")
+                        ^ mask * _REPEAT[size] & _ALL[size]
                     ).to_bytes(size, "little")
                     if first == _FINAL_TEXT and not payload.isascii():
                         try:
