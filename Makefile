@@ -40,7 +40,7 @@ test: lint system
 system:
 	@tests/system-packages.sh
 
-# Every fault scenario at every size; one of them: make faults ARGS="-k s5_".
+# Every fault scenario at its full size; one of them: make faults ARGS="-k s5_".
 faults: $(VENV)/developed
 	$(BIN)/pytest tests/faults -m fault $(ARGS)
 

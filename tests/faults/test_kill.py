@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.faults.conftest import MakeScenario
-from tests.faults.rig import Plan, sizes
+from tests.faults.rig import FULL, Plan, sizes
 
 pytestmark = pytest.mark.fault
 
@@ -25,9 +25,9 @@ def test_s1_killed_worker(scenario: MakeScenario, plan: Plan) -> None:
         rig.report.equal("restarts", rig.row(2)["restarts"]["crash"], 1)
 
 
-@sizes
-def test_s2_one_worker_after_the_other(scenario: MakeScenario, plan: Plan) -> None:
-    times, pause = (10, 3.0) if plan.full else (4, 0.3)
+@pytest.mark.long
+def test_s2_one_worker_after_the_other(scenario: MakeScenario) -> None:
+    times, pause, plan = 10, 3.0, FULL
     with scenario("S2", f"SIGKILL, {times} times", plan) as rig:
         rig.calm()
         chance = random.Random(2)

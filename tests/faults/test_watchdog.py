@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.conftest import MakeScenario
 from tests.faults.history import Kind, Sent
-from tests.faults.rig import FULL, QUICK, Fault, Plan, Rig, sizes
+from tests.faults.rig import FULL, Fault, Plan, Rig, sizes
 
 pytestmark = pytest.mark.fault
 
@@ -69,26 +69,17 @@ def test_s5_stopped_worker(scenario: MakeScenario, plan: Plan) -> None:
         rig.crowd.call(lambda: [one.leave() for one in newcomers])
 
 
-@pytest.mark.parametrize(
-    ("plan", "way"),
-    [
-        pytest.param(QUICK, "spin", id="quick-spin"),
-        *(
-            pytest.param(FULL, way, id=f"full-{way}", marks=pytest.mark.long)
-            for way in ("block", "spin")
-        ),
-    ],
-)
-def test_s6_blocked_loop(scenario: MakeScenario, plan: Plan, way: str) -> None:
-    function = {"block": "commit", "spin": "spin"}[way]
+@pytest.mark.long
+@pytest.mark.parametrize(("way", "function"), [("block", "commit"), ("spin", "spin")])
+def test_s6_blocked_loop(scenario: MakeScenario, way: str, function: str) -> None:
     words = f"slot 1 is blocked in its loop ({way}), for a minute"
-    with scenario("S6", words, plan, *flags(plan)) as rig:
+    with scenario("S6", words, FULL) as rig:
         rig.calm()
         fault = rig.fault(1, way, "60s")
         rig.wait_replaced(fault)
-        rig.load(plan.after)
+        rig.load(FULL.after)
         rig.settle()
-        rig.check_others(fault, window=deadlines(plan)[1] + 1)
+        rig.check_others(fault, window=deadlines(FULL)[1] + 1)
         rig.check_victims(fault)
         stack = check_watchdog(rig, fault)
         named = f"in {function}" in stack.splitlines()[1]
