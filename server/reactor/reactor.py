@@ -116,13 +116,19 @@ class Reactor(Sockets):
         """
         self.now = monotonic()
         deadline = self.now + BUDGET
+        lingers = deadline - BUDGET / 2
         connections, flush = self.connections, self._flush
-        wait = 0.0
+        poll = self._epoll.poll
+        wait, more = 0.0, True
         while True:
             events: list[tuple[int, int]] = []
-            if not flush.full:
-                events = self._rest or self._poll(wait)
-                self._rest = []
+            if not (more and flush.full):
+                if self._rest:
+                    events, self._rest = self._rest, []
+                else:
+                    events = poll(wait, _BATCH)
+                    if self._unfed:
+                        events += self._take_unfed(events)
             for at, (fd, mask) in enumerate(events, 1):
                 connection = connections.get(fd)
                 if connection is None:
@@ -150,22 +156,22 @@ class Reactor(Sockets):
                         self._rest = events[at:]
                         break
             # However long reading took: what is gathered must get out, too.
-            more = flush.flush(max(deadline, monotonic() + BUDGET / 2))
-            self.close_numbers()
-            more = more or bool(self._rest) or bool(self._unfed)
-            self.now = monotonic()
-            if not events or self.now >= deadline:
+            now = monotonic()
+            more = flush.flush(deadline if now < lingers else now + BUDGET / 2)
+            if self._ended:
+                self.close_numbers()
+            if self._rest or self._unfed:
+                more = True
+            self.now = now = monotonic()
+            if not events or now >= deadline:
                 return more
-            wait = 0.0 if more or self.now > deadline - _LINGER else _LINGER
+            wait = 0.0 if more or now > lingers else _LINGER
 
-    def _poll(self, wait: float) -> list[tuple[int, int]]:
-        """Return the events of the next batch; wait for the first if there is none."""
-        events = self._epoll.poll(wait, _BATCH)
-        if self._unfed:
-            unfed, self._unfed = self._unfed, []
-            told = {fd for fd, _ in events}
-            events += [(c.fd, _IN) for c in unfed if c.fd not in told]
-        return events
+    def _take_unfed(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return events for those with more to be fed, who are not in `events`."""
+        unfed, self._unfed = self._unfed, []
+        told = {fd for fd, _ in events}
+        return [(c.fd, _IN) for c in unfed if c.fd not in told]
 
     def close_numbers(self) -> None:
         """Give the numbers of ended sockets back; only between batches of events."""
