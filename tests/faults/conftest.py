@@ -52,18 +52,19 @@ def reporting(request: pytest.FixtureRequest) -> MakeReport:
     return make
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """With `-m fault`, leave out the quick size of what has a full one."""
-    if "fault" not in str(config.option.markexpr):
-        return
+    """Leave out the quick size of what runs at its full size, too."""
     names = {item.nodeid for item in items}
     quick = [
         item
         for item in items
         if item.nodeid.replace("[quick", "[full") in names and "[quick" in item.nodeid
     ]
+    if not quick:
+        return
     items[:] = [item for item in items if item not in quick]
     config.hook.pytest_deselected(items=quick)
 
