@@ -29,6 +29,8 @@ class Flood:
         again: whether it sends its data again and again.
         deaf: how long it reads nothing, seconds.
         lasting: whether it is ended for going on, so that it takes `limits.flood`.
+        most: bytes it gets rid of before it is dropped without a code, because it
+            floods on while it is being closed; 0: it is told its code.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Flood:
     again: bool = False
     deaf: float = 0.0
     lasting: bool = False
+    most: int = 0
 
 
 @dataclass
@@ -86,6 +89,7 @@ def floods() -> list[Flood]:
             "/rooms/floods?echo=1",
             again=True,
             deaf=0.5,
+            most=64 * MIB,
         ),
         Flood("pings", frame(PING, b"ping" * 8) * 1000, 1008, again=True, lasting=True),
         Flood("65,536 fragments of 1 byte", crumbs, 1009),
