@@ -50,8 +50,8 @@ def test_s25_floods(scenario: MakeScenario, plan: Plan) -> None:
             windows.append(((at, time.monotonic()), set(range(plan.workers))))
             rig.strangers += 1
             if flood.most and not fate.code:
-                sent, most = fate.sent / 2**20, flood.most / 2**20
-                report.at_most(f"{flood.name}: dropped after", sent, most, "MiB")
+                figures = (fate.sent / 2**20, flood.most / 2**20, "MiB")
+                report.at_most(f"{flood.name}: dropped after", *figures)
             else:
                 report.equal(f"{flood.name}: close code", fate.code, flood.code)
             limit = lasting * flood.lasting + _SLACK
