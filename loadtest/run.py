@@ -1,0 +1,366 @@
+"""A run of the load test, from the plan to the results."""
+
+import base64
+import os
+import platform
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from time import monotonic_ns
+from typing import Any, Final, Protocol
+
+import msgspec
+import trio
+from hdrh.histogram import HdrHistogram
+
+import hubbub
+from hubbub.loadtest import results, target
+from hubbub.loadtest.gauge import LATE_MS, Gauge, server_of
+from hubbub.loadtest.plan import Plan
+from hubbub.loadtest.processes import Process, start
+from hubbub.loadtest.results import Results
+from hubbub.loadtest.scenarios.scenario import Scenario
+from hubbub.loadtest.swarm.swarm import Orders
+from hubbub.loadtest.swarm.wire import Message
+
+Progress = object
+
+_RAMP_PATIENCE: Final = 15.0
+"""Seconds that connects may take beyond the ramp."""
+_DRAIN_PATIENCE: Final = 5.0
+"""Seconds without which the last messages are lost."""
+_LOOK: Final = 0.25
+_NS: Final = 1_000_000_000
+
+
+class View(Protocol):
+    """Who shows how the run goes."""
+
+    def update(self, progress: Progress) -> None:
+        """Show figures; must not raise."""
+
+
+@dataclass
+class Ended(Exception):
+    """The run was ended early, by Ctrl-C."""
+
+
+def cpus(plan: Plan) -> tuple[int | None, int | None]:
+    """Return the CPUs of cluster and generator; None where they are not pinned."""
+    if not plan.pin:
+        return None, None
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[0], allowed[-1]
+
+
+def run(plan: Plan, scenario: Scenario, view: AbstractContextManager[View]) -> Results:
+    """Carry out a plan.
+
+    Args:
+        plan: the effective plan.
+        scenario: what it names.
+        view: entered for as long as the load lasts.
+
+    Returns:
+        What was found; the verdict is still to be given (`expect.judge`).
+
+    Raises:
+        Problem: it could not begin; one sentence says why.
+    """
+    served, generating = cpus(plan)
+    target.need_files(plan.clients, plan.processes)
+    with ExitStack() as stack:
+        if plan.url is None:
+            server = stack.enter_context(target.own_cluster(plan.workers, served))
+        else:
+            server = target.given_server(plan.url)
+        name = f"load-{os.getpid():x}-{monotonic_ns() & 0xFFFFFF:x}"
+        target.check_answers(server, f"/rooms/{name}.check")
+        if generating is not None:
+            os.sched_setaffinity(0, {generating})
+        swarms = start(_orders(plan, scenario, server, name), generating)
+        stack.callback(_end, swarms)
+        made = Run(plan, scenario, server, swarms)
+        with view as shown:
+            trio.run(made.run, shown)
+        return made.found()
+
+
+def _end(swarms: Sequence[Process]) -> None:
+    for swarm in swarms:
+        swarm.end()
+
+
+def _orders(
+    plan: Plan, scenario: Scenario, server: target.Target, name: str
+) -> list[Orders]:
+    seats = list(scenario.seats(plan))
+    return [
+        Orders(
+            address=server.address,
+            host=server.place.authority,
+            prefix=f"/rooms/{name}.",
+            size=plan.size,
+            rate=plan.rate,
+            seats=seats[number :: plan.processes],
+            returns=scenario.returns,
+            forgiven=scenario.forgiven,
+            seed=plan.seed + number,
+        )
+        for number in range(plan.processes)
+    ]
+
+
+class Run:
+    """One run; also the stage on which its scenario acts."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        scenario: Scenario,
+        server: target.Target,
+        swarms: Sequence[Process],
+    ) -> None:
+        self.plan = plan
+        self.server = server
+        self._scenario = scenario
+        self._swarms = swarms
+        self._gauge = Gauge()
+        self._began = monotonic_ns()
+        self._started_at = datetime.now(UTC).astimezone()
+        self._phases: list[results.Phase] = []
+        self._marks: list[results.Mark] = []
+        self._phase, self._phase_end = "ramp", plan.ramp
+        self._status: dict[str, Any] | None = None
+        self._early = False
+        self._lost_processes = 0
+        self._duration = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return (monotonic_ns() - self._began) / _NS
+
+    # The stage
+
+    async def wait(self, seconds: float) -> None:
+        """Let the load go on."""
+        await trio.sleep(seconds)
+
+    def mark(self, text: str) -> None:
+        """Write on the time axis of all reports what is done now."""
+        self._marks.append(results.Mark(t=round(self.elapsed, 3), text=text))
+
+    async def drop(self) -> None:
+        """Make all clients lose their connections at once and return."""
+        await self._tell({"do": "drop"})
+
+    async def sleep(self) -> None:
+        """Make the seats that sleep stop reading."""
+        await self._tell({"do": "sleep"})
+
+    # The run
+
+    async def run(self, view: View) -> None:
+        """Go through all phases; end early at Ctrl-C, with what there is."""
+        for swarm in self._swarms:
+            swarm.open()
+        self._began = monotonic_ns()
+        async with trio.open_nursery() as nursery:
+            for number, swarm in enumerate(self._swarms):
+                nursery.start_soon(self._hear, number, swarm)
+            nursery.start_soon(self._look)
+            nursery.start_soon(self._take_points)
+            nursery.start_soon(self._show, view)
+            with trio.CancelScope() as scope:
+                nursery.start_soon(self._wait_interrupted, scope)
+                await self._load()
+            self._early = scope.cancelled_caught
+            await self._drain()
+            self._gauge.point(self.elapsed, server_of(self._status))
+            self._duration = self.elapsed
+            nursery.cancel_scope.cancel()
+
+    async def _wait_interrupted(self, scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                scope.cancel()
+
+    async def _load(self) -> None:
+        """Ramp and hold."""
+        with self._in_phase("ramp", self.plan.ramp):
+            now = monotonic_ns()
+            end = now + int(self.plan.ramp * _NS)
+            await self._tell({"do": "ramp", "start": now, "end": end})
+            with trio.move_on_after(self.plan.ramp + _RAMP_PATIENCE):
+                while not self._gauge.ramped(len(self._swarms)):
+                    await trio.sleep(_LOOK / 5)
+        with self._in_phase("hold", self.plan.duration):
+            now = monotonic_ns()
+            end = now + int(self.plan.duration * _NS)
+            await self._tell({"do": "speak", "start": now, "end": end})
+            with trio.move_on_after(self.plan.duration):
+                await self._scenario.act(self)
+                await trio.sleep_forever()
+
+    async def _drain(self) -> None:
+        """Stop speaking, wait for what is on its way, have everything counted."""
+        with self._in_phase("drain", _DRAIN_PATIENCE), trio.CancelScope(shield=True):
+            await self._tell({"do": "speak", "start": 0, "end": 0})
+            await self._tell({"do": "totals"})
+            senders: dict[int, tuple[int, int, int]] = {}
+            for swarm in self._swarms:
+                told = await swarm.wait_for("totals")
+                senders |= told["senders"] if told else {}
+            until = monotonic_ns() + int(_DRAIN_PATIENCE * _NS)
+            await self._tell({"do": "settle", "senders": senders, "until": until})
+            for number, swarm in enumerate(self._swarms):
+                told = await swarm.wait_for("final")
+                if told is None:
+                    self._lost_processes += 1
+                    continue
+                told["latency"], told["lag"] = {}, {}  # Heard already, in parts.
+                self._gauge.hear(number, told)
+
+    def _in_phase(self, name: str, seconds: float) -> AbstractContextManager[None]:
+        run = self
+
+        class Phase(nullcontext[None]):
+            def __enter__(self) -> None:
+                run._phase, run._phase_end = name, run.elapsed + seconds
+                self.start = run.elapsed
+
+            def __exit__(self, *_: object) -> None:
+                phase = results.Phase(
+                    name=name, start=round(self.start, 3), end=round(run.elapsed, 3)
+                )
+                run._phases.append(phase)
+
+        return Phase()
+
+    async def _tell(self, order: Message) -> None:
+        for swarm in self._swarms:
+            await swarm.tell(order)
+
+    # What it hears
+
+    async def _hear(self, number: int, swarm: Process) -> None:
+        async for told in swarm.listen():
+            if told["is"] == "second":
+                self._gauge.hear(number, told)
+
+    async def _look(self) -> None:
+        while True:
+            self._status = await trio.to_thread.run_sync(
+                self.server.status, abandon_on_cancel=True
+            )
+            if self._status is None:
+                return
+            await trio.sleep(1)
+
+    async def _take_points(self) -> None:
+        due = trio.current_time()
+        while True:
+            due += 1
+            await trio.sleep_until(due)
+            self._gauge.point(self.elapsed, server_of(self._status))
+
+    async def _show(self, view: View) -> None:
+        while True:
+            await trio.sleep(_LOOK)
+            view.update(self.progress())
+
+    def progress(self) -> Progress:
+        """Return how the run goes."""
+        return None
+
+    # What comes of it
+
+    def found(self) -> Results:
+        """Return what was found."""
+        gauge, counts = self._gauge, self._gauge.by_kind("counts")
+        lag = gauge.lag.percentile(0.99)
+        received = gauge.total("received")
+        return Results(
+            verdict="pass",
+            scenario=self._scenario.name,
+            clients=self.plan.clients,
+            connected=gauge.most,
+            closed=gauge.total("closed"),
+            sent=gauge.total("sent"),
+            expected=received
+            - counts.get("duplicated", 0)
+            - counts.get("misrouted", 0)
+            + counts.get("lost", 0),
+            received=received,
+            lost=counts.get("lost", 0),
+            duplicated=counts.get("duplicated", 0),
+            reordered=counts.get("reordered", 0),
+            misrouted=counts.get("misrouted", 0),
+            corrupted=counts.get("corrupted", 0),
+            errors=gauge.by_kind("errors"),
+            latency_ms=results.Percentiles(**gauge.latency.summary())
+            if gauge.latency.total
+            else results.Percentiles(),
+            generator=results.Generator(
+                cpu_s=round(gauge.total("cpu_s") + time.process_time(), 3),
+                lag_ms_p99=lag,
+                late=lag > LATE_MS,
+            ),
+            violations=[
+                results.Violation(
+                    kind=kind,
+                    room=str(room),
+                    sender=sender,
+                    number=number,
+                    t=round((t - self._began) / _NS, 3),
+                    what=what,
+                )
+                for kind, room, sender, number, t, what in gauge.violations()[
+                    : results.MOST_VIOLATIONS
+                ]
+            ],
+            early=self._early,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            duration_s=round(self._duration, 3),
+            plan=msgspec.structs.asdict(self.plan) | {"server": self.server.name},
+            machine=_machine(),
+            versions=_versions(),
+            phases=self._phases,
+            marks=self._marks,
+            series=gauge.points,
+            histogram=self._histogram(),
+        )
+
+    def _histogram(self) -> results.Histogram | None:
+        latency = self._gauge.latency
+        if not latency.total:
+            return None
+        hdr = HdrHistogram(1, 3_600_000_000, 3)
+        buckets: list[tuple[float, int]] = []
+        for us, count in latency.pairs():
+            hdr.record_value(max(1, us), count)
+            buckets.append((us / 1000, count))
+        encoded = hdr.encode()
+        if not isinstance(encoded, str):
+            encoded = base64.b64encode(encoded).decode()
+        return results.Histogram(encoded=encoded, buckets=buckets)
+
+
+def _machine() -> results.Machine:
+    return results.Machine(
+        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        kernel=f"{platform.system()} {platform.release()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("trio", "trio-websocket", "msgpack", "msgspec")
+    found = {package: version(package) for package in packages}
+    return {"hubbub": hubbub.__version__, "python": platform.python_version()} | found

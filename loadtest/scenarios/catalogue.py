@@ -1,0 +1,7 @@
+"""All scenarios, by name."""
+
+from hubbub.loadtest.scenarios.broadcast import Broadcast
+from hubbub.loadtest.scenarios.chat import Chat
+from hubbub.loadtest.scenarios.scenario import Scenario
+
+SCENARIOS: dict[str, type[Scenario]] = {one.name: one for one in (Chat, Broadcast)}

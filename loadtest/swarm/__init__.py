@@ -1,0 +1,1 @@
+"""Mass clients: processes of one epoll loop each, as cheap as a receiver can be."""

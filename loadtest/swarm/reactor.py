@@ -1,0 +1,369 @@
+"""The reactor of mass clients: one epoll, plain calls, nothing per message but a check.
+
+A receiver must cost as little as the kernel lets it, or it measures itself. What comes
+is taken in the shape it is expected in, whole frames of the plan's size, with one
+`iter_unpack` over all of a read; everything else goes a slower way.
+"""
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Callable, Sequence
+from struct import Struct
+from time import monotonic_ns
+from typing import Final
+
+from hubbub.loadtest import message
+from hubbub.loadtest.histogram import bucket
+from hubbub.loadtest.swarm.client import Client, State
+from hubbub.loadtest.swarm.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    BadFrame,
+    cut,
+    head_size,
+    masked,
+)
+from hubbub.loadtest.swarm.tally import Tally
+
+_READ: Final = 262144
+_EVENTS: Final = 1024
+_MOST_OUT: Final = 1 << 20
+"""Bytes a client keeps that the kernel does not take; above, it says no more."""
+_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+_ACCEPT: Final = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+_HEAD_MOST: Final = 65536
+_BIND_ADDRESS_NO_PORT: Final = 24
+"""linux/in.h; the socket module has it from Python 3.12 on."""
+_IN: Final = select.EPOLLIN
+_OUT: Final = select.EPOLLOUT
+
+_recv_errors = (BlockingIOError, InterruptedError)
+
+
+class Reactor:
+    """Drives the clients of one process.
+
+    Args:
+        address: of the server.
+        host: for the Host header.
+        path: gives the path of a room's number.
+        size: bytes of a message.
+        tally: where everything is counted.
+        gone: called with a client that has lost its connection, and why.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        host: str,
+        path: Callable[[int], str],
+        size: int,
+        tally: Tally,
+        gone: Callable[[Client, str], None],
+    ) -> None:
+        self._address = address
+        self._host = host
+        self._path = path
+        self._size = size
+        self.tally = tally
+        self._gone = gone
+        self._epoll = select.epoll()
+        self._by_fd: dict[int, Client] = {}
+        head = head_size(size)
+        self._frame = Struct(f"<{head + 4}sIIQQQQI{size - message.SMALLEST}x")
+        self._mark = masked(BINARY, bytes(size))[:head]
+        self._mark = bytes((self._mark[0], self._mark[1] & 0x7F)) + self._mark[2:]
+        self._mark += message.MAGIC
+        self._loopback = address[0].startswith("127.")
+        self._bound = 0
+
+    # Connecting
+
+    def connect(self, client: Client) -> None:
+        """Begin to connect; the join is answered when it is JOINED."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sock = sock
+        client.began = monotonic_ns()
+        client.state = State.CONNECTING
+        error = self._try(sock)
+        if error not in (0, errno.EINPROGRESS):
+            self.end(client, f"connect_{errno.errorcode.get(error, error)}")
+            return
+        self._by_fd[sock.fileno()] = client
+        self._epoll.register(sock.fileno(), _OUT)
+
+    def _try(self, sock: socket.socket) -> int:
+        """Connect; from another address of 127.0.0.0/8 when ports have run out."""
+        if self._bound:
+            _bind(sock, self._bound)
+        error = sock.connect_ex(self._address)
+        while error == errno.EADDRNOTAVAIL and self._loopback and self._bound < 250:
+            self._bound += 1
+            _bind(sock, self._bound)
+            error = sock.connect_ex(self._address)
+        return error
+
+    def _ask(self, client: Client, sock: socket.socket) -> None:
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self.end(client, f"connect_{errno.errorcode.get(error, error)}")
+            return
+        request = (
+            f"GET {self._path(client.seat.room)} HTTP/1.1\r\nHost: {self._host}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {_KEY}\r\n\r\n"
+        ).encode()
+        sock.send(request)
+        client.state = State.UPGRADING
+        self._epoll.modify(sock.fileno(), _IN)
+
+    def _answered(self, client: Client, data: bytes, now: int) -> None:
+        data = client.tail + data
+        head, found, rest = data.partition(b"\r\n\r\n")
+        if not found:
+            client.tail = data
+            if len(data) > _HEAD_MOST:
+                self.end(client, "upgrade_endless")
+            return
+        client.tail = b""
+        status = head.split(b" ", 2)[1:2]
+        if status != [b"101"]:
+            kind = status[0].decode("ascii", "replace") if status else "no_http"
+            self.end(client, f"upgrade_{kind}")
+        elif _ACCEPT not in head:
+            self.end(client, "upgrade_not_accepted")
+        else:
+            client.state = State.JOINED
+            client.joined = now
+            self.tally.connected += 1
+            self.tally.joins += 1
+            if rest:
+                self._slowly(client, rest, now)
+
+    # Speaking
+
+    def speak(self, client: Client, due: int) -> None:
+        """Say one message that was due at `due`, if the client can."""
+        tally = self.tally
+        if client.state != State.JOINED or len(client.out) > _MOST_OUT:
+            tally.error("unsaid")
+            return
+        now = monotonic_ns()
+        client.number += 1
+        room, before = client.seat.room, client.sent
+        payload = message.encode(
+            room, client.sender, client.number, due, now, before, self._size
+        )
+        client.sent = now
+        tally.sent += 1
+        tally.lag.counts[bucket((now - due) // 1000)] += 1
+        self._write(client, masked(BINARY, payload))
+
+    def _write(self, client: Client, data: bytes) -> None:
+        sock = client.sock
+        assert sock is not None
+        if client.out:
+            client.out += data
+            return
+        try:
+            sent = sock.send(data)
+        except _recv_errors:
+            sent = 0
+        except OSError as error:
+            self.end(client, f"send_{errno.errorcode.get(error.errno or 0, 'failed')}")
+            return
+        if sent < len(data):
+            client.out = data[sent:]
+            self._epoll.modify(sock.fileno(), _IN | _OUT)
+
+    def _writable(self, client: Client) -> None:
+        sock, data, client.out = client.sock, client.out, b""
+        assert sock is not None
+        self._epoll.modify(sock.fileno(), 0 if client.asleep else _IN)
+        if data:
+            self._write(client, data)
+
+    # Hearing
+
+    def wait(self, seconds: float) -> None:
+        """Handle what is ready; wait up to `seconds` for it, to the microsecond.
+
+        epoll_wait(2) counts in milliseconds, and a message that is due in a fraction
+        of one is not to be late: select(2) on the epoll's own number does not round.
+        """
+        if 0 < seconds < 0.001:
+            select.select((self._epoll,), (), (), seconds)
+            seconds = 0
+        by_fd = self._by_fd
+        for fd, mask in self._epoll.poll(int(seconds * 1000) / 1000, _EVENTS):
+            client = by_fd.get(fd)
+            if client is None:
+                continue
+            if client.state == State.CONNECTING:
+                assert client.sock is not None
+                self._ask(client, client.sock)
+                continue
+            if mask & _OUT:
+                self._writable(client)
+            if mask != _OUT and client.sock is not None:
+                self._readable(client, fd)
+
+    def _readable(self, client: Client, fd: int) -> None:
+        try:
+            data = os.read(fd, _READ)
+        except _recv_errors:
+            return
+        except OSError as error:
+            self.end(client, f"lost_{errno.errorcode.get(error.errno or 0, 'failed')}")
+            return
+        now = monotonic_ns()
+        if not data:
+            self.end(client, "lost")
+        elif client.state == State.UPGRADING:
+            self._answered(client, data, now)
+        elif client.tail or len(data) % self._frame.size:
+            self._slowly(client, client.tail + data, now)
+        else:
+            self._quickly(client, data, now)
+
+    def _quickly(self, client: Client, data: bytes, now: int) -> None:
+        """Take a read that should be whole messages of the plan's size."""
+        mark, here, last = self._mark, client.seat.room, client.last
+        counts = self.tally.latency.counts
+        taken = 0
+        for begin, room, sender, number, due, _, before, _ in self._frame.iter_unpack(
+            data
+        ):
+            if begin != mark:
+                self.tally.received += taken
+                self._slowly(client, data[taken * self._frame.size :], now)
+                return
+            taken += 1
+            if room == here and last.get(sender) == number - 1:
+                last[sender] = number
+            else:
+                self._odd(client, room, sender, number, before, now)
+            us = (now - due) // 1000
+            counts[us if 0 <= us < 256 else bucket(us)] += 1
+        self.tally.received += taken
+
+    def _slowly(self, client: Client, data: bytes, now: int) -> None:
+        """Take bytes that may be anything."""
+        size = self._frame.size
+        whole = len(data) - len(data) % size
+        if whole and all(
+            data[at : at + len(self._mark)] == self._mark
+            for at in range(0, whole, size)
+        ):
+            # A large batch seldom ends where a read does.
+            self._quickly(client, data[:whole], now)
+            data = data[whole:]
+        try:
+            frames, client.tail = cut(data)
+        except BadFrame:
+            self.end(client, "bad_frame")
+            return
+        for opcode, payload in frames:
+            if client.state != State.JOINED:
+                return
+            if opcode == BINARY:
+                self._heard(client, payload, now)
+            elif opcode == PING:
+                self._write(client, masked(PONG, payload))
+            elif opcode == CLOSE:
+                code = int.from_bytes(payload[:2], "big") if payload else 1005
+                self.end(client, f"closed_{code}")
+            elif opcode != PONG:
+                self._corrupt(client, f"opcode {opcode}", now)
+
+    def _heard(self, client: Client, payload: bytes, now: int) -> None:
+        head = message.decode(payload)
+        if head is None or len(payload) != self._size:
+            self._corrupt(client, f"{len(payload)} bytes: {payload[:16].hex()}", now)
+            return
+        self.tally.received += 1
+        if head.room == client.seat.room and (
+            client.last.get(head.sender) == head.number - 1
+        ):
+            client.last[head.sender] = head.number
+        else:
+            self._odd(client, head.room, head.sender, head.number, head.before, now)
+        self.tally.latency.counts[bucket((now - head.due) // 1000)] += 1
+
+    def _corrupt(self, client: Client, what: str, now: int) -> None:
+        self.tally.ledger.add("corrupted", client.seat.room, 0, 0, now, what)
+
+    def _odd(
+        self, client: Client, room: int, sender: int, number: int, before: int, now: int
+    ) -> None:
+        """Take a message that is not the next one of a sender in the client's room."""
+        ledger, last = self.tally.ledger, client.last.get(sender)
+        if room != client.seat.room:
+            what = f"heard in room {client.seat.room}"
+            ledger.add("misrouted", room, sender, number, now, what)
+        elif sender == client.sender:
+            ledger.add("misrouted", room, sender, number, now, "heard by its sender")
+        elif last is None:
+            if before > client.joined:
+                what = "sent after the join was answered"
+                ledger.add("lost", room, sender, number - 1, now, what)
+            client.last[sender] = number
+        elif number > last:
+            ledger.jumped(client, room, sender, last, number, now)
+            client.last[sender] = number
+        else:
+            ledger.again(client, room, sender, last, number, now)
+
+    # Ending
+
+    def sleep(self, client: Client) -> None:
+        """Stop reading: a slow consumer."""
+        client.asleep = True
+        if client.sock is not None:
+            self._epoll.modify(client.sock.fileno(), 0)
+
+    def leave(self, client: Client) -> None:
+        """Close a connection from our side; the server's answer is not waited for."""
+        if client.state == State.JOINED and client.sock is not None:
+            try:
+                client.sock.send(masked(CLOSE, b"\x03\xe8"))
+            except OSError:
+                pass  # It is leaving in any case.
+        self._forget(client)
+
+    def end(self, client: Client, why: str) -> None:
+        """End a connection that failed, and say why."""
+        self._forget(client)
+        self._gone(client, why)
+
+    def _forget(self, client: Client) -> None:
+        if client.state == State.JOINED:
+            self.tally.connected -= 1
+        sock = client.sock
+        if sock is not None:
+            if self._by_fd.pop(sock.fileno(), None) is not None:
+                self._epoll.unregister(sock.fileno())
+            sock.close()
+        self.tally.ledger.forget(client)
+        client.renew()
+
+    def close(self, clients: Sequence[Client]) -> None:
+        """End all connections and the reactor."""
+        for client in clients:
+            self.leave(client)
+        self._epoll.close()
+
+
+def _bind(sock: socket.socket, number: int) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Linux: the port is chosen at connect(), by the pair of addresses (ip(7)).
+    sock.setsockopt(
+        socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1
+    )
+    sock.bind((f"127.0.0.{1 + number}", 0))

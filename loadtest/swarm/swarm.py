@@ -1,0 +1,274 @@
+"""One process of mass clients: the reactor in its trio loop, and what it is told."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from time import monotonic_ns
+from typing import Any, Final
+
+import trio
+
+from hubbub.loadtest.histogram import Histogram
+from hubbub.loadtest.pacer import Pacer
+from hubbub.loadtest.swarm import wire
+from hubbub.loadtest.swarm.client import Client, Seat, State
+from hubbub.loadtest.swarm.reactor import Reactor
+from hubbub.loadtest.swarm.tally import Tally
+from hubbub.loadtest.verify import Sender, missing_at_end
+
+SLICE: Final = 0.005
+"""Seconds of plain calls before other tasks get their turn."""
+_SECOND: Final = 1.0
+_MOST_CONNECTING: Final = 256
+"""Connects under way at a time, of one process."""
+_CONNECT_PATIENCE: Final = 10.0
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What one process of mass clients is born with."""
+
+    address: tuple[str, int]
+    host: str
+    """For the Host header."""
+    prefix: str
+    """Of the path; a room's name follows."""
+    size: int
+    """Bytes of a message."""
+    rate: float
+    """Messages a second of each client that speaks."""
+    seats: Sequence[Seat]
+    returns: float | None
+    """Who loses its connection comes back after 0 to so many seconds; None: never."""
+    forgiven: frozenset[str]
+    """Why the scenario lets the server end connections, such as closed_4008."""
+    seed: int
+
+
+class Swarm:
+    """The clients of one process, from the first connect to the last count."""
+
+    def __init__(self, orders: Orders, channel: trio.SocketStream) -> None:
+        self._orders = orders
+        self._channel = channel
+        self._sending = trio.Lock()
+        self.tally = Tally()
+        self._reactor = Reactor(
+            orders.address,
+            orders.host,
+            lambda room: f"{orders.prefix}{room}",
+            orders.size,
+            self.tally,
+            self._gone,
+        )
+        self._chance = random.Random(orders.seed)
+        self.clients = [Client(seat) for seat in orders.seats]
+        self._speakers = [c for c in self.clients if c.seat.speaks]
+        self._pacer = Pacer(0, 0, 0, 0)
+        self._due: list[tuple[int, int, Client]] = []
+        """Who connects when: a heap of (ns, name, client)."""
+        self._connecting: dict[Client, None] = {}
+        self._ramped = False
+        self._stopping = False
+        self._departures: list[tuple[int, int, int, Client]] = []
+        """Who leaves when: a heap of (ns, name, when it had joined, client)."""
+
+    # Time passes
+
+    async def run(self) -> None:
+        """Serve until told to end."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drive)
+            nursery.start_soon(self._tell_seconds)
+            await self._obey()
+            nursery.cancel_scope.cancel()
+        self._reactor.close(self.clients)
+
+    async def _drive(self) -> None:
+        while True:
+            end = monotonic_ns() + int(SLICE * _NS)
+            while (now := monotonic_ns()) < end:
+                self._act(now)
+                next_due = min(end, self._next_due())
+                self._reactor.wait(max(0, next_due - monotonic_ns()) / _NS)
+            await trio.lowlevel.checkpoint()
+
+    def _next_due(self) -> int:
+        due = self._pacer.due if self._pacer.due < self._pacer.end else 1 << 62
+        if self._due and len(self._connecting) < _MOST_CONNECTING:
+            due = min(due, self._due[0][0])
+        return due
+
+    def _act(self, now: int) -> None:
+        """Do what is due."""
+        pacer, speak = self._pacer, self._reactor.speak
+        while pacer.due <= now and pacer.due < pacer.end:
+            turn, due = pacer.next()
+            speak(self._speakers[turn], due)
+        while self._departures and self._departures[0][0] <= now:
+            *_, joined, client = heappop(self._departures)
+            if client.state == State.JOINED and client.joined == joined:
+                self._reactor.leave(client)
+                self._return(client, now)
+        for client in [c for c in self._connecting if c.state == State.JOINED]:
+            del self._connecting[client]
+            if client.seat.stays:
+                stay = self._chance.uniform(0.5, 1.5) * client.seat.stays
+                leaves = now + int(stay * _NS)
+                heappush(
+                    self._departures, (leaves, client.seat.name, client.joined, client)
+                )
+        while self._due and self._due[0][0] <= now:
+            if len(self._connecting) >= _MOST_CONNECTING:
+                break
+            *_, client = heappop(self._due)
+            self._connecting[client] = None
+            self._reactor.connect(client)
+        if self._connecting:
+            self._give_up(now)
+
+    def _give_up(self, now: int) -> None:
+        first = next(iter(self._connecting))
+        if now - first.began > _CONNECT_PATIENCE * _NS:
+            self._reactor.end(first, "connect_timeout")
+
+    def _gone(self, client: Client, why: str) -> None:
+        """A client has lost its connection, or did not get one."""
+        self._connecting.pop(client, None)
+        if self._stopping:
+            return
+        self.tally.error(why)
+        if not why.startswith(("connect_", "upgrade_")) and (
+            why not in self._orders.forgiven
+        ):
+            self.tally.closed += 1
+        self._return(client, monotonic_ns())
+
+    def _return(self, client: Client, now: int) -> None:
+        if self._orders.returns is None or self._stopping:
+            return
+        pause = self._chance.uniform(0.01, max(0.02, self._orders.returns))
+        heappush(self._due, (now + int(pause * _NS), client.seat.name, client))
+
+    # What it is told
+
+    async def _obey(self) -> None:
+        reader = wire.Reader()
+        while True:
+            data = await self._channel.receive_some(65536)
+            if not data:
+                return  # The run is gone: nobody is left to report to.
+            for order in reader.feed(data):
+                if order["do"] == "end":
+                    self._stopping = True
+                    return
+                await self._do(order)
+
+    async def _do(self, order: wire.Message) -> None:
+        what = order["do"]
+        if what == "ramp":
+            self._ramp(order["start"], order["end"])
+        elif what == "speak":
+            self._pacer = Pacer(
+                len(self._speakers), self._orders.rate, order["start"], order["end"]
+            )
+        elif what == "drop":
+            now = monotonic_ns()
+            for client in self.clients:
+                if client.state == State.JOINED:
+                    self._reactor.leave(client)
+                    self._return(client, now)
+        elif what == "sleep":
+            for client in self.clients:
+                if client.seat.sleeps and client.state == State.JOINED:
+                    self._reactor.sleep(client)
+        elif what == "totals":
+            await self._tell({"is": "totals", "senders": self._totals()})
+        elif what == "settle":
+            await self._settle(order)
+
+    def _ramp(self, start: int, end: int) -> None:
+        pause = (end - start) / max(1, len(self.clients))
+        for turn, client in enumerate(self.clients):
+            heappush(self._due, (start + round(turn * pause), client.seat.name, client))
+
+    def _totals(self) -> dict[int, tuple[int, int, int]]:
+        """Return what is certain to have been sent: by senders still connected."""
+        return {
+            client.sender: (client.seat.room, client.number, client.sent)
+            for client in self._speakers
+            if client.number and client.state == State.JOINED and not client.out
+        }
+
+    async def _settle(self, order: wire.Message) -> None:
+        """Wait until nobody misses anything any more, then report."""
+        rooms: dict[int, dict[int, Sender]] = {}
+        for name, sender in order["senders"].items():
+            rooms.setdefault(sender[0], {})[name] = Sender(*sender)
+        missing = self._missing(rooms)
+        while missing and monotonic_ns() < order["until"]:
+            await trio.sleep(0.05)
+            missing = self._missing(rooms)
+        now = monotonic_ns()
+        for client, sender, count in missing:
+            ledger = self.tally.ledger
+            ledger.counts["lost"] += count - 1
+            last = client.last.get(sender, 0)
+            what = f"{count} at the end, client {client.seat.name}"
+            ledger.add("lost", client.seat.room, sender, last + 1, now, what)
+        await self._tell(self._figures("final"))
+
+    def _missing(
+        self, rooms: dict[int, dict[int, Sender]]
+    ) -> list[tuple[Client, int, int]]:
+        return [
+            (client, sender, count)
+            for client in self.clients
+            if client.state == State.JOINED and not client.asleep
+            for sender, count in missing_at_end(
+                client.joined,
+                client.last,
+                rooms.get(client.seat.room, {}),
+                client.sender,
+            ).items()
+        ]
+
+    # What it tells
+
+    async def _tell(self, message: wire.Message) -> None:
+        async with self._sending:
+            await self._channel.send_all(wire.encode(message))
+
+    async def _tell_seconds(self) -> None:
+        latency, lag = Histogram(), Histogram()
+        while True:
+            await trio.sleep(_SECOND / 4)
+            if not self._ramped and not self._due and not self._connecting:
+                self._ramped = self.tally.joins > 0 or bool(self.tally.errors)
+            figures = self._figures("second")
+            figures["latency"] = self.tally.latency.since(latency).sparse()
+            figures["lag"] = self.tally.lag.since(lag).sparse()
+            latency = Histogram(self.tally.latency.counts)
+            lag = Histogram(self.tally.lag.counts)
+            await self._tell(figures)
+
+    def _figures(self, kind: str) -> dict[str, Any]:
+        tally = self.tally
+        return {
+            "is": kind,
+            "ramped": self._ramped,
+            "connected": tally.connected,
+            "joins": tally.joins,
+            "sent": tally.sent,
+            "received": tally.received,
+            "closed": tally.closed,
+            "errors": tally.errors,
+            "counts": tally.ledger.counts,
+            "violations": tally.ledger.first,
+            "latency": tally.latency.sparse(),
+            "lag": tally.lag.sparse(),
+            "cpu_s": time.process_time(),
+        }
