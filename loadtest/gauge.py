@@ -1,6 +1,10 @@
 """What all processes have told so far, added up, second by second."""
 
-from typing import Any
+import time
+from collections import deque
+from typing import Any, NamedTuple
+
+import trio
 
 from hubbub.loadtest.histogram import Histogram
 from hubbub.loadtest.results import Point, Server, Spread, Worker
@@ -37,6 +41,15 @@ def spread(latency: Histogram) -> Spread | None:
     )
 
 
+class Lately(NamedTuple):
+    """Figures of about the last second."""
+
+    sent_s: float
+    received_s: float
+    latency_ms: Spread | None
+    lag_ms_max: float
+
+
 class Gauge:
     """Sums over all processes.
 
@@ -55,6 +68,8 @@ class Gauge:
         self.most = 0
         self.points: list[Point] = []
         self._lag = Histogram()
+        self._heard = trio.Event()
+        self._looks: deque[tuple[float, int, int]] = deque()
         self._told: dict[int, dict[str, Any]] = {}
         self._before = dict.fromkeys(("sent", "received", "errors"), 0)
 
@@ -66,6 +81,8 @@ class Gauge:
         for mine in (self.lag, self._lag):
             mine.add(Histogram.from_sparse(told["lag"]))
         self.most = max(self.most, self.total("connected"))
+        self._heard.set()
+        self._heard = trio.Event()
 
     def total(self, name: str) -> int:
         """Return the sum of one count over all processes."""
@@ -81,15 +98,33 @@ class Gauge:
 
     def violations(self) -> list[tuple[str, int, int, int, int, str]]:
         """Return the first violations of all processes, in the order of time."""
-        found = [
-            tuple(one) for told in self._told.values() for one in told["violations"]
-        ]
+        found: list[tuple[str, int, int, int, int, str]] = []
+        for told in self._told.values():
+            found += [tuple(one) for one in told["violations"]]
         return sorted(found, key=lambda one: one[4])
 
-    def ramped(self, processes: int) -> bool:
-        """Return whether every client of all processes has connected or failed to."""
-        told = self._told.values()
-        return len(told) == processes and all(one["ramped"] for one in told)
+    async def wait_ramped(self, processes: int) -> None:
+        """Wait until every client of all processes has connected or failed to."""
+        while len(self._told) < processes or not all(
+            told["ramped"] for told in self._told.values()
+        ):
+            await self._heard.wait()
+
+    def lately(self) -> Lately:
+        """Return the figures of the last second for those who look on."""
+        now = time.monotonic()
+        self._looks.append((now, self.total("sent"), self.total("received")))
+        while len(self._looks) > 2 and now - self._looks[1][0] >= 1:
+            self._looks.popleft()
+        then, sent, received = self._looks[0]
+        seconds = max(now - then, 0.001)
+        last = self.points[-1] if self.points else None
+        return Lately(
+            sent_s=(self._looks[-1][1] - sent) / seconds,
+            received_s=(self._looks[-1][2] - received) / seconds,
+            latency_ms=spread(self.recent) or (last.latency_ms if last else None),
+            lag_ms_max=max(self._lag.percentile(1.0), last.lag_ms_max if last else 0.0),
+        )
 
     def point(self, t: float, server: Server | None) -> Point:
         """Close a second of the series."""

@@ -7,11 +7,10 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from time import monotonic_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -26,8 +25,7 @@ from hubbub.loadtest.results import Results
 from hubbub.loadtest.scenarios.scenario import Scenario
 from hubbub.loadtest.swarm.swarm import Orders
 from hubbub.loadtest.swarm.wire import Message
-
-Progress = object
+from hubbub.loadtest.view.progress import Progress, View
 
 _RAMP_PATIENCE: Final = 15.0
 """Seconds that connects may take beyond the ramp."""
@@ -35,18 +33,6 @@ _DRAIN_PATIENCE: Final = 5.0
 """Seconds without which the last messages are lost."""
 _LOOK: Final = 0.25
 _NS: Final = 1_000_000_000
-
-
-class View(Protocol):
-    """Who shows how the run goes."""
-
-    def update(self, progress: Progress) -> None:
-        """Show figures; must not raise."""
-
-
-@dataclass
-class Ended(Exception):
-    """The run was ended early, by Ctrl-C."""
 
 
 def cpus(plan: Plan) -> tuple[int | None, int | None]:
@@ -134,7 +120,8 @@ class Run:
         self._started_at = datetime.now(UTC).astimezone()
         self._phases: list[results.Phase] = []
         self._marks: list[results.Mark] = []
-        self._phase, self._phase_end = "ramp", plan.ramp
+        self._phase = "ramp"
+        self._phase_start, self._phase_end = 0.0, plan.ramp
         self._status: dict[str, Any] | None = None
         self._early = False
         self._lost_processes = 0
@@ -197,8 +184,7 @@ class Run:
             end = now + int(self.plan.ramp * _NS)
             await self._tell({"do": "ramp", "start": now, "end": end})
             with trio.move_on_after(self.plan.ramp + _RAMP_PATIENCE):
-                while not self._gauge.ramped(len(self._swarms)):
-                    await trio.sleep(_LOOK / 5)
+                await self._gauge.wait_ramped(len(self._swarms))
         with self._in_phase("hold", self.plan.duration):
             now = monotonic_ns()
             end = now + int(self.plan.duration * _NS)
@@ -231,8 +217,9 @@ class Run:
 
         class Phase(nullcontext[None]):
             def __enter__(self) -> None:
-                run._phase, run._phase_end = name, run.elapsed + seconds
                 self.start = run.elapsed
+                run._phase = name
+                run._phase_start, run._phase_end = self.start, self.start + seconds
 
             def __exit__(self, *_: object) -> None:
                 phase = results.Phase(
@@ -276,7 +263,30 @@ class Run:
 
     def progress(self) -> Progress:
         """Return how the run goes."""
-        return None
+        gauge, elapsed = self._gauge, self.elapsed
+        length = self._phase_end - self._phase_start
+        gone = (elapsed - self._phase_start) / length if length > 0 else 1.0
+        lately = gauge.lately()
+        return Progress(
+            phase=self._phase,
+            fraction=min(1.0, max(0.0, gone)),
+            elapsed=elapsed,
+            clients=self.plan.clients,
+            connected=gauge.total("connected"),
+            sent_s=lately.sent_s,
+            received_s=lately.received_s,
+            latency_ms=lately.latency_ms,
+            totals={
+                "sent": gauge.total("sent"),
+                "received": gauge.total("received"),
+                "closed": gauge.total("closed"),
+                **gauge.by_kind("counts"),
+            },
+            errors=gauge.by_kind("errors"),
+            lag_ms_max=lately.lag_ms_max,
+            workers=self._status["workers"] if self._status else None,
+            note=self._marks[-1].text if self._marks else "",
+        )
 
     # What comes of it
 

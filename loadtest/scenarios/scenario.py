@@ -44,6 +44,11 @@ class Scenario:
     local: ClassVar[bool] = False
     """Whether it needs the cluster's run directory."""
 
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Names of results that make no verdict fail here."""
+        return frozenset(f"errors.{kind}" for kind in self.forgiven)
+
     @classmethod
     def summary(cls) -> str:
         """Return the first line of the docstring."""

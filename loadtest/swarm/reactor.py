@@ -151,7 +151,9 @@ class Reactor:
     def speak(self, client: Client, due: int) -> None:
         """Say one message that was due at `due`, if the client can."""
         tally = self.tally
-        if client.state != State.JOINED or len(client.out) > _MOST_OUT:
+        if client.state != State.JOINED:
+            return  # Who is away says nothing.
+        if len(client.out) > _MOST_OUT:
             tally.error("unsaid")
             return
         now = monotonic_ns()
