@@ -115,10 +115,15 @@ def effective(defaults: dict[str, Any], *given: Given) -> Plan:
     for name, (least, most) in _BOUNDS.items():
         value = getattr(plan, name)
         if not least <= value <= most:
-            raise BadPlan(f"{name} must be {least:g} to {most:g}, not {value:g}")
+            told = " to ".join(_number(bound) for bound in (least, most))
+            raise BadPlan(f"{name} must be {told}, not {_number(value)}")
     if plan.rooms > plan.clients:
         raise BadPlan(f"rooms ({plan.rooms}) cannot be more than clients")
     return plan
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
 
 
 def expectations(*given: Given) -> tuple[str, ...]:
