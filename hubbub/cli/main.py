@@ -20,6 +20,7 @@ from hubbub.people.problem import Problem
 
 COMMANDS = (
     "serve",
+    "load",
     "status",
     "stop",
     "config",
