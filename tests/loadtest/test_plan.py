@@ -1,6 +1,7 @@
 """Plans: who has the last word, and what cannot be carried out."""
 
 import pytest
+
 from hubbub.loadtest.message import SMALLEST
 from hubbub.loadtest.plan import (
     BadPlan,
@@ -25,7 +26,9 @@ def test_flags_win_over_the_file_and_that_over_the_scenario() -> None:
 
 
 def test_a_plan_is_written_as_the_file_that_gives_it_again() -> None:
-    plan = effective({}, Given(url='ws://"a"\\', clients=3, pin=True, rate=0.25, seed=9))
+    plan = effective(
+        {}, Given(url='ws://"a"\\', clients=3, pin=True, rate=0.25, seed=9)
+    )
     assert effective({}, from_toml(to_toml(plan))) == plan
 
 
