@@ -39,7 +39,10 @@ class Native:
         protocols: list[Any] = [f"hubbub.v1.{dialect}"]
 
         def connecting() -> ClientConnection:
-            made = connect(url, compression=None, subprotocols=protocols)
+            # Read at once: who leaves the noise of others unread is a slow consumer.
+            made = connect(
+                url, compression=None, subprotocols=protocols, max_queue=None
+            )
             return made.__enter__()
 
         self.json = dialect == "json"
