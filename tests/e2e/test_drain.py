@@ -1,0 +1,35 @@
+"""A worker that ends says everything it owes, and goodbye, before it is gone."""
+
+import signal
+
+import pytest
+
+from tests.e2e.conftest import Cluster, wait_for
+from tests.e2e.people import plain
+from tests.e2e.raw import CLOSE, TEXT, join
+
+pytestmark = pytest.mark.slow
+
+PATH = "/rooms/busy"
+
+
+def test_who_is_behind_gets_the_rest_and_then_the_code(cluster: Cluster) -> None:
+    cluster.start("--workers", "1")
+    with join(cluster.port, PATH, 4096) as behind:
+        speaker = plain(cluster.url(PATH))
+        count = 0
+        # Over what the kernel takes, under the outbox's limit.
+        while not cluster.worker(0)["outbox_bytes"]:
+            for _ in range(25):
+                speaker.send(f"{count} " + "x" * 4096)
+                count += 1
+            assert speaker.ping().wait(5)
+            wait_for(lambda: cluster.worker(0)["heartbeat_age_ms"] < 100)
+        cluster.send_signal(signal.SIGTERM)
+        wait_for(lambda: "draining" in cluster.log_text())
+        *heard, (opcode, payload) = behind.read_frames()
+        assert [(kind, int(text.split()[0])) for kind, text in heard] == [
+            (TEXT, number) for number in range(count)
+        ]
+        assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, 1001)
+    assert cluster.wait() == 0
