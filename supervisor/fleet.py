@@ -376,6 +376,8 @@ class Fleet:
         self._chronicle.log.error("server_not_importable", reason=why)
         if not any(slot.ever_ready for slot in self.slots):
             self.outcome = Exit.CONFIGURATION
+            # Its end may be seen in this very turn, and is no other trouble.
+            self.spawner.retire()
 
     def _consider(self, now: float) -> None:
         """Stop if there is no point in going on."""

@@ -153,9 +153,13 @@ class Spawner:
             self._journal.write("zygote_killed", pid=self.pid, reason=reason)
             self._signal()
 
+    def retire(self) -> None:
+        """Want no other zygote after this one."""
+        self._wanted, self.due = False, None
+
     def stop(self) -> None:
         """Want no zygote any more."""
-        self._wanted, self.due = False, None
+        self.retire()
         if self.pid is not None:
             self._signal()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from urllib.request import urlopen
 
@@ -79,8 +80,9 @@ def test_a_join_holds_when_it_is_answered(cluster: Cluster, busy: bool) -> None:
     noise = []
     if busy:
         noise = [Native(native, slot=slot) for slot in (0, 1)]
-        for one in noise:
-            one.ask("join", room="noise")
+        for slot in (0, 1):
+            listener = plain(cluster.url("/rooms/noise"), slot)
+            threading.Thread(target=closing_code, args=(listener,)).start()
     for number in range(1000):
         room = f"room-{number}"
         for one in noise:
