@@ -110,6 +110,25 @@ class Gauge:
         ):
             await self._heard.wait()
 
+    async def wait_whole(self, since: int) -> int:
+        """Wait until all clients, of whom some have been away, are connected.
+
+        Args:
+            since: after the last moment when all were, ns.
+
+        Returns:
+            When the last one came, ns.
+        """
+        while True:
+            told = self._told.values()
+            latest = max((one["whole"] for one in told), default=0)
+            # A process that has not told since then may have lost some, too.
+            if latest > since and all(
+                one["whole"] and one["at"] >= latest for one in told
+            ):
+                return int(latest)
+            await self._heard.wait()
+
     def lately(self) -> Lately:
         """Return the figures of the last second for those who look on."""
         now = time.monotonic()

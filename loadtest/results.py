@@ -220,6 +220,8 @@ class Results(msgspec.Struct, kw_only=True, frozen=True):
     """In their order."""
     marks: list[Mark] = []
     """In their order."""
+    notes: list[str] = []
+    """What the scenario was to find out, a sentence each: "300 B a connection"."""
     series: list[Point] = []
     """The run second by second."""
     histogram: Histogram | None = None

@@ -2,13 +2,11 @@
 
 import base64
 import os
-import platform
 import signal
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
-from importlib.metadata import version
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -16,13 +14,13 @@ import msgspec
 import trio
 from hdrh.histogram import HdrHistogram
 
-import hubbub
-from hubbub.loadtest import results, target
+from hubbub.loadtest import results, target, wording
 from hubbub.loadtest.gauge import LATE_MS, Gauge, server_of
 from hubbub.loadtest.plan import Plan
 from hubbub.loadtest.processes import Process, start
 from hubbub.loadtest.results import Results
 from hubbub.loadtest.scenarios.scenario import Scenario
+from hubbub.loadtest.surroundings import machine, versions
 from hubbub.loadtest.swarm.swarm import Orders
 from hubbub.loadtest.swarm.wire import Message
 from hubbub.loadtest.view.progress import Progress, View
@@ -64,6 +62,8 @@ def run(plan: Plan, scenario: Scenario, view: AbstractContextManager[View]) -> R
             server = stack.enter_context(target.own_cluster(plan.workers, served))
         else:
             server = target.given_server(plan.url)
+        if scenario.local and server.run_dir is None:
+            raise target.NotOurs(scenario.name, server.name)
         name = f"load-{os.getpid():x}-{monotonic_ns() & 0xFFFFFF:x}"
         target.check_answers(server, f"/rooms/{name}.check")
         if generating is not None:
@@ -120,6 +120,7 @@ class Run:
         self._started_at = datetime.now(UTC).astimezone()
         self._phases: list[results.Phase] = []
         self._marks: list[results.Mark] = []
+        self._notes: list[str] = []
         self._phase = "ramp"
         self._phase_start, self._phase_end = 0.0, plan.ramp
         self._status: dict[str, Any] | None = None
@@ -142,9 +143,22 @@ class Run:
         """Write on the time axis of all reports what is done now."""
         self._marks.append(results.Mark(t=round(self.elapsed, 3), text=text))
 
+    def note(self, text: str) -> None:
+        """Write a sentence into the results: what this scenario is to find out."""
+        self._notes.append(text)
+
+    async def status(self) -> dict[str, Any] | None:
+        """Return the cluster's status; None where it cannot be asked."""
+        return await trio.to_thread.run_sync(self.server.status, abandon_on_cancel=True)
+
     async def drop(self) -> None:
-        """Make all clients lose their connections at once and return."""
+        """Make all clients lose their connections at once, half by RST, and return."""
         await self._tell({"do": "drop"})
+
+    async def back(self, since: float) -> float:
+        """Wait until all clients, of whom some have left since, are connected again."""
+        at = await self._gauge.wait_whole(self._began + int(since * _NS))
+        return (at - self._began) / _NS
 
     async def sleep(self) -> None:
         """Make the seats that sleep stop reading."""
@@ -165,6 +179,7 @@ class Run:
             nursery.start_soon(self._show, view)
             with trio.CancelScope() as scope:
                 nursery.start_soon(self._wait_interrupted, scope)
+                await self._scenario.look(self)
                 await self._load()
             self._early = scope.cancelled_caught
             await self._drain()
@@ -242,9 +257,7 @@ class Run:
 
     async def _look(self) -> None:
         while True:
-            self._status = await trio.to_thread.run_sync(
-                self.server.status, abandon_on_cancel=True
-            )
+            self._status = await self.status()
             if self._status is None:
                 return
             await trio.sleep(1)
@@ -338,10 +351,11 @@ class Run:
             started_at=self._started_at.isoformat(timespec="seconds"),
             duration_s=round(self._duration, 3),
             plan=msgspec.structs.asdict(self.plan) | {"server": self.server.name},
-            machine=_machine(),
-            versions=_versions(),
+            machine=machine(),
+            versions=versions(),
             phases=self._phases,
             marks=self._marks,
+            notes=self._notes + _forgiven(gauge.by_kind("forgiven")),
             series=gauge.points,
             histogram=self._histogram(),
         )
@@ -361,16 +375,10 @@ class Run:
         return results.Histogram(encoded=encoded, buckets=buckets)
 
 
-def _machine() -> results.Machine:
-    return results.Machine(
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        kernel=f"{platform.system()} {platform.release()}",
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-    )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("trio", "trio-websocket", "msgpack", "msgspec")
-    found = {package: version(package) for package in packages}
-    return {"hubbub": hubbub.__version__, "python": platform.python_version()} | found
+def _forgiven(ends: dict[str, int]) -> list[str]:
+    """Tell of the ends of connections that the scenario was about."""
+    return [
+        f"{wording.many(count, 'connection')} ended as was to be expected "
+        f"({wording.kind(kind)})"
+        for kind, count in sorted(ends.items())
+    ]

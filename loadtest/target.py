@@ -24,6 +24,22 @@ _END = 40.0
 _PATIENCE = 5.0
 
 
+class NotOurs(Refused):
+    """A scenario asks for more than a URL.
+
+    Args:
+        scenario: its name.
+        url: of the server.
+    """
+
+    def __init__(self, scenario: str, url: str) -> None:
+        super().__init__(
+            f"scenario {scenario} acts on the workers of the server, and {url} is no "
+            "cluster of this user on this machine (HUBBUB_RUN_DIR names its run "
+            "directory); without a URL the load test runs one"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A server that answers."""

@@ -95,15 +95,7 @@ def command(
         written = _read_plan(file) if file else plans.Given()
         given = plans.Given(url=url, expect=expect, **flags)
         scenario = _scenario(given.scenario or written.scenario or "chat")
-        plan = plans.effective(
-            {
-                "clients": scenario.clients,
-                "rooms": scenario.rooms,
-                "rate": scenario.rate,
-            },
-            written,
-            given,
-        )
+        plan = plans.effective(scenario.defaults(), written, given)
         wanted = [expectations.parse(one) for one in plans.expectations(written, given)]
     except (plans.BadPlan, expectations.BadExpectation) as error:
         raise UsageProblem("", str(error)) from None

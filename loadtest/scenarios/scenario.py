@@ -1,10 +1,11 @@
 """What a scenario is: who sits where, who speaks, and what happens meanwhile."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from hubbub.loadtest.plan import Plan
 from hubbub.loadtest.swarm.client import Seat
+from hubbub.loadtest.target import Target
 
 
 class Stage(Protocol):
@@ -14,14 +15,38 @@ class Stage(Protocol):
     def plan(self) -> Plan:
         """The effective plan."""
 
+    @property
+    def server(self) -> Target:
+        """Whom the load is on."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+
     async def wait(self, seconds: float) -> None:
         """Let the load go on."""
 
     def mark(self, text: str) -> None:
         """Write on the time axis of all reports what is done now."""
 
+    def note(self, text: str) -> None:
+        """Write a sentence into the results: what this scenario is to find out."""
+
+    async def status(self) -> dict[str, Any] | None:
+        """Return the cluster's status; None where it cannot be asked."""
+
     async def drop(self) -> None:
-        """Make all clients lose their connections at once and return."""
+        """Make all clients lose their connections at once, half by RST, and return."""
+
+    async def back(self, since: float) -> float:
+        """Wait until all clients, of whom some have left since, are connected again.
+
+        Args:
+            since: seconds since the start.
+
+        Returns:
+            When the last one was back, seconds since the start.
+        """
 
     async def sleep(self) -> None:
         """Make the seats that sleep stop reading."""
@@ -37,17 +62,28 @@ class Scenario:
     rooms: ClassVar[int] = 1
     rate: ClassVar[float] = 1.0
     """Messages a second of each client that speaks."""
+    size: ClassVar[int] = 100
+    """Bytes of a message."""
     returns: ClassVar[float | None] = None
-    """Who loses its connection comes back within so many seconds; None: never."""
+    """Who loses its connection comes back after 0 to so many seconds; None: never."""
     forgiven: ClassVar[frozenset[str]] = frozenset()
-    """Ends of connections that the scenario is about: no errors of the server."""
+    """Ends of connections that the scenario is about: noted, but no errors."""
     local: ClassVar[bool] = False
     """Whether it needs the cluster's run directory."""
 
-    @property
-    def allowed(self) -> frozenset[str]:
-        """Names of results that make no verdict fail here."""
-        return frozenset(f"errors.{kind}" for kind in self.forgiven)
+    allowed: ClassVar[frozenset[str]] = frozenset()
+    """Names of results that make no verdict fail here."""
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return what holds for a plan that says nothing else."""
+        return {
+            "scenario": cls.name,
+            "clients": cls.clients,
+            "rooms": cls.rooms,
+            "rate": cls.rate,
+            "size": cls.size,
+        }
 
     @classmethod
     def summary(cls) -> str:
@@ -58,6 +94,9 @@ class Scenario:
         """Give the seat of each client, in the order in which they connect."""
         for name in range(plan.clients):
             yield Seat(name, name % plan.rooms)
+
+    async def look(self, stage: Stage) -> None:
+        """See how the server is before anybody connects."""
 
     async def act(self, stage: Stage) -> None:
         """Do what the scenario is about while the load is held.

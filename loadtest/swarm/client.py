@@ -20,8 +20,10 @@ class Seat(NamedTuple):
     """Whether it publishes at the plan's rate."""
     stays: float = 0.0
     """Seconds after which it leaves and comes back; 0: to the end."""
+    roams: int = 0
+    """Rooms of which it picks one each time it comes back; 0: always its own."""
     sleeps: bool = False
-    """Whether it stops reading when told to."""
+    """Whether it stops reading when told to; how it ends then is forgiven."""
 
 
 class State(IntEnum):
@@ -31,6 +33,8 @@ class State(IntEnum):
     CONNECTING = 1
     UPGRADING = 2
     JOINED = 3
+    LEAVING = 4
+    """It has said goodbye; the server has not yet."""
 
 
 class Client:
@@ -38,20 +42,23 @@ class Client:
 
     Attributes:
         seat: what it does.
+        room: where it sits in this life.
         state: a value of State.
         sock: its socket, None while it is away.
         joined: when the answer to its join was read, ns.
-        began: when it began to connect, ns.
+        began: when it began to connect, or to leave, ns.
         last: number of the last message heard, by sender.
         tail: bytes of a frame that has not come whole.
         out: bytes that the kernel has not taken yet.
         number: of the last message it sent in this life.
         sent: when that was, ns.
         life: how often it has had to begin anew.
+        asked: whether it waits for a pong.
         asleep: whether it has stopped reading.
     """
 
     __slots__ = (
+        "asked",
         "asleep",
         "began",
         "joined",
@@ -59,6 +66,7 @@ class Client:
         "life",
         "number",
         "out",
+        "room",
         "seat",
         "sent",
         "sock",
@@ -68,6 +76,7 @@ class Client:
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.room = seat.room
         self.state = State.AWAY
         self.sock: socket.socket | None = None
         self.joined = 0
@@ -78,6 +87,7 @@ class Client:
         self.number = 0
         self.sent = 0
         self.life = 0
+        self.asked = False
         self.asleep = False
 
     @property
@@ -94,4 +104,4 @@ class Client:
         if self.number:
             self.life += 1
             self.number = self.sent = 0
-        self.asleep = False
+        self.asked = self.asleep = False

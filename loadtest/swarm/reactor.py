@@ -17,6 +17,7 @@ from typing import Final
 from hubbub.loadtest import message
 from hubbub.loadtest.histogram import bucket
 from hubbub.loadtest.swarm.client import Client, State
+from hubbub.loadtest.swarm.dialer import Dialer
 from hubbub.loadtest.swarm.frames import (
     BINARY,
     CLOSE,
@@ -36,8 +37,9 @@ _MOST_OUT: Final = 1 << 20
 _KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 _ACCEPT: Final = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 _HEAD_MOST: Final = 65536
-_BIND_ADDRESS_NO_PORT: Final = 24
-"""linux/in.h; the socket module has it from Python 3.12 on."""
+_GOODBYE: Final = b"\x03\xe8"
+"""Close code 1000."""
+_AT_ONCE: Final = Struct("ii").pack(1, 0)
 _IN: Final = select.EPOLLIN
 _OUT: Final = select.EPOLLOUT
 
@@ -54,6 +56,7 @@ class Reactor:
         size: bytes of a message.
         tally: where everything is counted.
         gone: called with a client that has lost its connection, and why.
+        left: called with one whose goodbye was answered, before it is renewed.
     """
 
     def __init__(
@@ -64,13 +67,14 @@ class Reactor:
         size: int,
         tally: Tally,
         gone: Callable[[Client, str], None],
+        left: Callable[[Client], None] = lambda client: None,
     ) -> None:
-        self._address = address
         self._host = host
         self._path = path
         self._size = size
         self.tally = tally
         self._gone = gone
+        self._left = left
         self._epoll = select.epoll()
         self._by_fd: dict[int, Client] = {}
         head = head_size(size)
@@ -78,8 +82,7 @@ class Reactor:
         self._mark = masked(BINARY, bytes(size))[:head]
         self._mark = bytes((self._mark[0], self._mark[1] & 0x7F)) + self._mark[2:]
         self._mark += message.MAGIC
-        self._loopback = address[0].startswith("127.")
-        self._bound = 0
+        self._dialer = Dialer(address)
 
     # Connecting
 
@@ -91,23 +94,12 @@ class Reactor:
         client.sock = sock
         client.began = monotonic_ns()
         client.state = State.CONNECTING
-        error = self._try(sock)
+        error = self._dialer.connect(sock)
         if error not in (0, errno.EINPROGRESS):
             self.end(client, f"connect_{errno.errorcode.get(error, error)}")
             return
         self._by_fd[sock.fileno()] = client
         self._epoll.register(sock.fileno(), _OUT)
-
-    def _try(self, sock: socket.socket) -> int:
-        """Connect; from another address of 127.0.0.0/8 when ports have run out."""
-        if self._bound:
-            _bind(sock, self._bound)
-        error = sock.connect_ex(self._address)
-        while error == errno.EADDRNOTAVAIL and self._loopback and self._bound < 250:
-            self._bound += 1
-            _bind(sock, self._bound)
-            error = sock.connect_ex(self._address)
-        return error
 
     def _ask(self, client: Client, sock: socket.socket) -> None:
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -115,7 +107,7 @@ class Reactor:
             self.end(client, f"connect_{errno.errorcode.get(error, error)}")
             return
         request = (
-            f"GET {self._path(client.seat.room)} HTTP/1.1\r\nHost: {self._host}\r\n"
+            f"GET {self._path(client.room)} HTTP/1.1\r\nHost: {self._host}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {_KEY}\r\n\r\n"
         ).encode()
@@ -141,8 +133,7 @@ class Reactor:
         else:
             client.state = State.JOINED
             client.joined = now
-            self.tally.connected += 1
-            self.tally.joins += 1
+            self.tally.came(now)
             if rest:
                 self._slowly(client, rest, now)
 
@@ -158,7 +149,7 @@ class Reactor:
             return
         now = monotonic_ns()
         client.number += 1
-        room, before = client.seat.room, client.sent
+        room, before = client.room, client.sent
         payload = message.encode(
             room, client.sender, client.number, due, now, before, self._size
         )
@@ -166,6 +157,11 @@ class Reactor:
         tally.sent += 1
         tally.lag.counts[bucket((now - due) // 1000)] += 1
         self._write(client, masked(BINARY, payload))
+
+    def ask(self, client: Client) -> None:
+        """Ping: once the pong is there, all that was said before has been taken."""
+        client.asked = True
+        self._write(client, masked(PING, b""))
 
     def _write(self, client: Client, data: bytes) -> None:
         sock = client.sock
@@ -217,6 +213,10 @@ class Reactor:
                 self._readable(client, fd)
 
     def _readable(self, client: Client, fd: int) -> None:
+        if client.asleep:
+            # epoll tells of an end whether it is asked to or not.
+            self.end(client, "ended_asleep")
+            return
         try:
             data = os.read(fd, _READ)
         except _recv_errors:
@@ -236,7 +236,7 @@ class Reactor:
 
     def _quickly(self, client: Client, data: bytes, now: int) -> None:
         """Take a read that should be whole messages of the plan's size."""
-        mark, here, last = self._mark, client.seat.room, client.last
+        mark, here, last = self._mark, client.room, client.last
         counts = self.tally.latency.counts
         taken = 0
         for begin, room, sender, number, due, _, before, _ in self._frame.iter_unpack(
@@ -272,12 +272,17 @@ class Reactor:
             self.end(client, "bad_frame")
             return
         for opcode, payload in frames:
-            if client.state != State.JOINED:
+            if client.state < State.JOINED:
                 return
             if opcode == BINARY:
                 self._heard(client, payload, now)
             elif opcode == PING:
                 self._write(client, masked(PONG, payload))
+            elif opcode == PONG:
+                client.asked = False
+            elif opcode == CLOSE and client.state == State.LEAVING:
+                self._left(client)
+                self._forget(client)
             elif opcode == CLOSE:
                 code = int.from_bytes(payload[:2], "big") if payload else 1005
                 self.end(client, f"closed_{code}")
@@ -290,7 +295,7 @@ class Reactor:
             self._corrupt(client, f"{len(payload)} bytes: {payload[:16].hex()}", now)
             return
         self.tally.received += 1
-        if head.room == client.seat.room and (
+        if head.room == client.room and (
             client.last.get(head.sender) == head.number - 1
         ):
             client.last[head.sender] = head.number
@@ -299,15 +304,15 @@ class Reactor:
         self.tally.latency.counts[bucket((now - head.due) // 1000)] += 1
 
     def _corrupt(self, client: Client, what: str, now: int) -> None:
-        self.tally.ledger.add("corrupted", client.seat.room, 0, 0, now, what)
+        self.tally.ledger.add("corrupted", client.room, 0, 0, now, what)
 
     def _odd(
         self, client: Client, room: int, sender: int, number: int, before: int, now: int
     ) -> None:
         """Take a message that is not the next one of a sender in the client's room."""
         ledger, last = self.tally.ledger, client.last.get(sender)
-        if room != client.seat.room:
-            what = f"heard in room {client.seat.room}"
+        if room != client.room:
+            what = f"heard in room {client.room}"
             ledger.add("misrouted", room, sender, number, now, what)
         elif sender == client.sender:
             ledger.add("misrouted", room, sender, number, now, "heard by its sender")
@@ -331,22 +336,34 @@ class Reactor:
             self._epoll.modify(client.sock.fileno(), 0)
 
     def leave(self, client: Client) -> None:
-        """Close a connection from our side; the server's answer is not waited for."""
-        if client.state == State.JOINED and client.sock is not None:
-            try:
-                client.sock.send(masked(CLOSE, b"\x03\xe8"))
-            except OSError:
-                pass  # It is leaving in any case.
+        """Say goodbye; the server's answer ends the membership."""
+        self.tally.went()
+        client.state = State.LEAVING
+        client.began = monotonic_ns()
+        self._write(client, masked(CLOSE, _GOODBYE))
+
+    def cut(self, client: Client, reset: bool) -> None:
+        """End a connection without a goodbye.
+
+        Args:
+            reset: with RST, as when a machine forgets it; False: with FIN, as when a
+                process is killed.
+        """
+        if reset and client.sock is not None:
+            # linux/socket.h: struct linger, on, for 0 s.
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._forget(client)
 
     def end(self, client: Client, why: str) -> None:
         """End a connection that failed, and say why."""
+        if client.state == State.LEAVING:
+            why = "goodbye_unanswered"
         self._forget(client)
         self._gone(client, why)
 
     def _forget(self, client: Client) -> None:
         if client.state == State.JOINED:
-            self.tally.connected -= 1
+            self.tally.went()
         sock = client.sock
         if sock is not None:
             if self._by_fd.pop(sock.fileno(), None) is not None:
@@ -358,14 +375,10 @@ class Reactor:
     def close(self, clients: Sequence[Client]) -> None:
         """End all connections and the reactor."""
         for client in clients:
-            self.leave(client)
+            if client.state == State.JOINED and client.sock is not None:
+                try:
+                    client.sock.send(masked(CLOSE, _GOODBYE))
+                except OSError:
+                    pass  # It is leaving in any case.
+            self._forget(client)
         self._epoll.close()
-
-
-def _bind(sock: socket.socket, number: int) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Linux: the port is chosen at connect(), by the pair of addresses (ip(7)).
-    sock.setsockopt(
-        socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1
-    )
-    sock.bind((f"127.0.0.{1 + number}", 0))

@@ -24,6 +24,11 @@ _SECOND: Final = 1.0
 _MOST_CONNECTING: Final = 256
 """Connects under way at a time, of one process."""
 _CONNECT_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.1
+"""Seconds, at least, before a client that was refused tries again."""
+_PONG_PATIENCE: Final = 5.0
+_MOST_DEPARTED: Final = 50_000
+"""Senders that have left whose last numbers are kept, of one process."""
 _NS: Final = 1_000_000_000
 
 
@@ -55,7 +60,7 @@ class Swarm:
         self._orders = orders
         self._channel = channel
         self._sending = trio.Lock()
-        self.tally = Tally()
+        self.tally = Tally(len(orders.seats))
         self._reactor = Reactor(
             orders.address,
             orders.host,
@@ -63,6 +68,7 @@ class Swarm:
             orders.size,
             self.tally,
             self._gone,
+            self._left,
         )
         self._chance = random.Random(orders.seed)
         self.clients = [Client(seat) for seat in orders.seats]
@@ -71,8 +77,12 @@ class Swarm:
         self._due: list[tuple[int, int, Client]] = []
         """Who connects when: a heap of (ns, name, client)."""
         self._connecting: dict[Client, None] = {}
-        self._ramped = False
+        self._fresh = set(self.clients)
+        """Who has neither joined nor failed to, not even once."""
         self._stopping = False
+        self._leaving: dict[Client, None] = {}
+        self._departed: dict[int, tuple[int, int, int]] = {}
+        """What is certain to have been sent by senders who have left."""
         self._departures: list[tuple[int, int, int, Client]] = []
         """Who leaves when: a heap of (ns, name, when it had joined, client)."""
 
@@ -111,10 +121,11 @@ class Swarm:
         while self._departures and self._departures[0][0] <= now:
             *_, joined, client = heappop(self._departures)
             if client.state == State.JOINED and client.joined == joined:
+                self._leaving[client] = None
                 self._reactor.leave(client)
-                self._return(client, now)
         for client in [c for c in self._connecting if c.state == State.JOINED]:
             del self._connecting[client]
+            self._fresh.discard(client)
             if client.seat.stays:
                 stay = self._chance.uniform(0.5, 1.5) * client.seat.stays
                 leaves = now + int(stay * _NS)
@@ -127,30 +138,46 @@ class Swarm:
             *_, client = heappop(self._due)
             self._connecting[client] = None
             self._reactor.connect(client)
-        if self._connecting:
-            self._give_up(now)
+        for waiting in (self._connecting, self._leaving):
+            if waiting:
+                self._give_up(next(iter(waiting)), now)
 
-    def _give_up(self, now: int) -> None:
-        first = next(iter(self._connecting))
+    def _give_up(self, first: Client, now: int) -> None:
         if now - first.began > _CONNECT_PATIENCE * _NS:
             self._reactor.end(first, "connect_timeout")
+
+    def _left(self, client: Client) -> None:
+        """A client's goodbye was answered: what it has said was taken, to the last."""
+        del self._leaving[client]
+        if client.number:
+            self._departed[client.sender] = (client.room, client.number, client.sent)
+            if len(self._departed) > _MOST_DEPARTED:
+                del self._departed[next(iter(self._departed))]
+        self._return(client, monotonic_ns())
 
     def _gone(self, client: Client, why: str) -> None:
         """A client has lost its connection, or did not get one."""
         self._connecting.pop(client, None)
+        self._leaving.pop(client, None)
+        self._fresh.discard(client)
         if self._stopping:
             return
-        self.tally.error(why)
-        if not why.startswith(("connect_", "upgrade_")) and (
-            why not in self._orders.forgiven
-        ):
-            self.tally.closed += 1
-        self._return(client, monotonic_ns())
+        if why in self._orders.forgiven or why == "ended_asleep":
+            self.tally.forgive(why)
+        else:
+            self.tally.error(why)
+            if not why.startswith(("connect_", "upgrade_", "goodbye_")):
+                self.tally.closed += 1
+        # Whoever is refused does not knock again without a pause.
+        refused = why.startswith(("connect_", "upgrade_"))
+        self._return(client, monotonic_ns(), _PAUSE if refused else 0)
 
-    def _return(self, client: Client, now: int) -> None:
+    def _return(self, client: Client, now: int, least: float = 0.0) -> None:
         if self._orders.returns is None or self._stopping:
             return
-        pause = self._chance.uniform(0.01, max(0.02, self._orders.returns))
+        pause = least + self._chance.uniform(0, self._orders.returns)
+        if client.seat.roams:
+            client.room = self._chance.randrange(client.seat.roams)
         heappush(self._due, (now + int(pause * _NS), client.seat.name, client))
 
     # What it is told
@@ -179,14 +206,14 @@ class Swarm:
             now = monotonic_ns()
             for client in self.clients:
                 if client.state == State.JOINED:
-                    self._reactor.leave(client)
+                    self._reactor.cut(client, reset=client.seat.name % 2 == 0)
                     self._return(client, now)
         elif what == "sleep":
             for client in self.clients:
                 if client.seat.sleeps and client.state == State.JOINED:
                     self._reactor.sleep(client)
         elif what == "totals":
-            await self._tell({"is": "totals", "senders": self._totals()})
+            await self._tell({"is": "totals", "senders": await self._totals()})
         elif what == "settle":
             await self._settle(order)
 
@@ -195,13 +222,28 @@ class Swarm:
         for turn, client in enumerate(self.clients):
             heappush(self._due, (start + round(turn * pause), client.seat.name, client))
 
-    def _totals(self) -> dict[int, tuple[int, int, int]]:
-        """Return what is certain to have been sent: by senders still connected."""
-        return {
-            client.sender: (client.seat.room, client.number, client.sent)
-            for client in self._speakers
-            if client.number and client.state == State.JOINED and not client.out
-        }
+    async def _totals(self) -> dict[int, tuple[int, int, int]]:
+        """Return what is certain to have been sent, (room, number, when) by sender.
+
+        That is what senders who have left had said before they did, and what senders
+        who have got a pong had said before they asked for it. A connection that breaks
+        may take the last of its messages with it, without anybody being to blame.
+        """
+        asked = [c for c in self._speakers if c.number and c.state == State.JOINED]
+        for client in asked:
+            self._reactor.ask(client)
+        until = monotonic_ns() + int(_PONG_PATIENCE * _NS)
+        waiting = asked
+        while waiting and monotonic_ns() < until:
+            await trio.sleep(0.01)
+            waiting = [client for client in waiting if client.asked]
+        certain = dict(self._departed)
+        for client in asked:
+            if client.asked:
+                self.tally.error("ping_unanswered")
+            elif client.number and client.state == State.JOINED:
+                certain[client.sender] = (client.room, client.number, client.sent)
+        return certain
 
     async def _settle(self, order: wire.Message) -> None:
         """Wait until nobody misses anything any more, then report."""
@@ -218,7 +260,7 @@ class Swarm:
             ledger.counts["lost"] += count - 1
             last = client.last.get(sender, 0)
             what = f"{count} at the end, client {client.seat.name}"
-            ledger.add("lost", client.seat.room, sender, last + 1, now, what)
+            ledger.add("lost", client.room, sender, last + 1, now, what)
         await self._tell(self._figures("final"))
 
     def _missing(
@@ -231,7 +273,7 @@ class Swarm:
             for sender, count in missing_at_end(
                 client.joined,
                 client.last,
-                rooms.get(client.seat.room, {}),
+                rooms.get(client.room, {}),
                 client.sender,
             ).items()
         ]
@@ -246,8 +288,6 @@ class Swarm:
         latency, lag = Histogram(), Histogram()
         while True:
             await trio.sleep(_SECOND / 4)
-            if not self._ramped and not self._due and not self._connecting:
-                self._ramped = self.tally.joins > 0 or bool(self.tally.errors)
             figures = self._figures("second")
             figures["latency"] = self.tally.latency.since(latency).sparse()
             figures["lag"] = self.tally.lag.since(lag).sparse()
@@ -259,13 +299,16 @@ class Swarm:
         tally = self.tally
         return {
             "is": kind,
-            "ramped": self._ramped,
+            "at": monotonic_ns(),
+            "ramped": not self._fresh,
             "connected": tally.connected,
+            "whole": tally.whole,
             "joins": tally.joins,
             "sent": tally.sent,
             "received": tally.received,
             "closed": tally.closed,
             "errors": tally.errors,
+            "forgiven": tally.forgiven,
             "counts": tally.ledger.counts,
             "violations": tally.ledger.first,
             "latency": tally.latency.sparse(),
