@@ -31,7 +31,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _MILLISECONDS = {unit: seconds * 1000 for unit, seconds in _SECONDS.items()}
-_EXPRESSION = re.compile(r"\s*([\w.\-]+)\s*([<>=!]+)\s*(.*?)\s*", re.DOTALL)
+_EXPRESSION = re.compile(r"\s*([^\W\d][\w.\-]*)\s*([<>=!]+)\s*(.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)\s*([^\W\d_]*|\D.*)")
 _KIND = re.compile(r"errors\.([\w\-]+)")
 _LONGEST = 200
