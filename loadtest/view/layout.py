@@ -21,8 +21,8 @@ _KEPT = 120
 """Seconds of history."""
 _TOLD = 44
 """Columns of the figures, before their recent past."""
-_FIXED = 14
-"""Lines above the table of workers, at most."""
+_FIXED = 15
+"""Lines above the first worker, at most."""
 
 
 @dataclass(slots=True)
@@ -99,9 +99,9 @@ def _title(title: str, progress: Progress, width: int) -> RenderableType:
     """Return the first line: what, and for how long so far."""
     elapsed = wording.seconds(progress.elapsed)
     told = Text(plain(title), "bold", no_wrap=True, overflow="ellipsis")
-    told.truncate(max(1, width - len(elapsed) - 2), overflow="ellipsis")
+    told.truncate(max(1, width - len(elapsed) - 1), overflow="ellipsis")
     row = Table.grid(expand=False)
-    row.add_column(width=max(1, width - len(elapsed) - 1), no_wrap=True)
+    row.add_column(width=max(1, width - len(elapsed)), no_wrap=True)
     row.add_column(no_wrap=True)
     row.add_row(told, Text(elapsed, "bold"))
     return row

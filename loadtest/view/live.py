@@ -1,8 +1,9 @@
 """The view on a terminal: refreshed in place."""
 
+import os
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 
 from hubbub.loadtest.view.layout import History, render
@@ -24,6 +25,7 @@ class LiveView:
             stream: the terminal.
         """
         self._title = title
+        self._stream = stream
         self._history = History()
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
@@ -55,7 +57,8 @@ class LiveView:
         if self._gone:
             return
         try:
-            width, height = self._console.size
+            width, height = self._size()
+            self._console.size = ConsoleDimensions(width, height)
             look = render(
                 self._title,
                 progress,
@@ -68,3 +71,15 @@ class LiveView:
         except (OSError, ValueError):
             # EIO after a hangup, EPIPE, or a stream closed behind us.
             self._gone = True
+
+    def _size(self) -> tuple[int, int]:
+        """Return columns and lines of our terminal.
+
+        Rich itself would ask whatever terminal the standard streams have.
+        """
+        try:
+            columns, lines = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):
+            columns, lines = 0, 0
+        # A terminal nobody told its size, as in some containers, says 0.
+        return columns or 80, lines or 24
