@@ -1,10 +1,45 @@
-"""What memory a worker has of its own, read cheaply.
+"""What memory a worker has of its own, read cheaply, and giving back what is free.
 
 Resident minus shared pages of /proc/self/statm (proc_pid_statm(5)), less its value
 at birth: the zygote's copy-on-write pages count in it. 20 µs a reading.
 """
 
+import ctypes
 import os
+from typing import Final
+
+_LIBC: Final = ctypes.CDLL(None)
+_TRIM_FROM: Final = 4 << 20
+"""Bytes of outboxes at their peak from which it is worth asking for them back."""
+
+
+def trim() -> None:
+    """Give free memory back to the kernel (malloc_trim(3)): a few milliseconds.
+
+    A C library without it (musl gives memory back by itself) is asked nothing.
+    """
+    malloc_trim = getattr(_LIBC, "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+class Tide:
+    """Tells when outboxes have been full and are not any more.
+
+    What they held lies free between what stays, and the allocator keeps it: after 30
+    slow consumers 1.6 MB a worker, for ever.
+    """
+
+    def __init__(self) -> None:
+        self._peak = 0
+
+    def turned(self, outbox_bytes: int) -> bool:
+        """Take a reading; return whether it is worth to trim now."""
+        self._peak = max(self._peak, outbox_bytes)
+        if self._peak < _TRIM_FROM or outbox_bytes > self._peak // 4:
+            return False
+        self._peak = outbox_bytes
+        return True
 
 
 class Memory:

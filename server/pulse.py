@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from hubbub.server.memory import Memory
+from hubbub.server.memory import Memory, Tide, trim
 from hubbub.server.reactor.reactor import Reactor
 from hubbub.server.rooms.hub import Hub
 from hubbub.server.stats.counters import Counters
@@ -51,6 +51,7 @@ class Pulse:
         self._memory = memory
         self._log = log
         self._delays: deque[int] = deque(maxlen=_DELAYS)
+        self._tide = Tide()
         self._fixed = 0
         """Descriptors that are not the reactor's: they stay what they are."""
 
@@ -64,6 +65,8 @@ class Pulse:
             self._record.set("heartbeat", time.monotonic_ns())
             self.publish()
             self._log.flush()
+            if self._tide.turned(self._counters.outbox_bytes):
+                trim()
             due += PERIOD
             await trio.sleep_until(due)
             late = trio.current_time() - due
