@@ -9,6 +9,7 @@ from rich.text import Text
 
 from hubbub.escape import plain
 from hubbub.loadtest import wording
+from hubbub.loadtest.report.figures import memory
 from hubbub.loadtest.results import VIOLATIONS, Results, hold_rates
 
 WIDTH = 80
@@ -31,6 +32,11 @@ def show(results: Results, stream: TextIO, color: bool | None = None) -> None:
     Guarantees:
         If the generator ran late the first line says so; the last line is the verdict.
     """
+    write(render(results), stream, color)
+
+
+def write(what: RenderableType, stream: TextIO, color: bool | None = None) -> None:
+    """Write something of 80 columns to a stream of whatever encoding."""
     console = Console(
         file=stream,
         width=WIDTH,
@@ -38,11 +44,9 @@ def show(results: Results, stream: TextIO, color: bool | None = None) -> None:
         emoji=False,
         markup=False,
         force_terminal=color,
-        # Encodings like ASCII: rich itself replaces the lines of its boxes only.
-        safe_box=True,
     )
     with console.capture() as capture:
-        console.print(render(results))
+        console.print(what)
     lines = "\n".join(line.rstrip() for line in capture.get().splitlines())
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(lines.encode(encoding, "replace").decode(encoding) + "\n")
@@ -110,8 +114,8 @@ def _rows(results: Results) -> Iterator[Row]:
         _plain(wording.count(results.closed) + " by the server", bool(results.closed)),
     )
     yield "errors", _errors(results)
-    if memory := _memory(results):
-        yield "server", Text(memory)
+    if told := _memory(results):
+        yield "server", Text(told)
     generator = results.generator
     lag = wording.latency(generator.lag_ms_p99)
     cpu = f"{wording.digits(generator.cpu_s)} s CPU"
@@ -146,14 +150,12 @@ def _errors(results: Results) -> Text:
 
 def _memory(results: Results) -> str:
     """Return the server's memory at its most, and its restarts."""
-    known = [point.server.workers for point in results.series if point.server]
-    if not known:
+    found = memory(results)
+    if found is None:
         return ""
-    most = max(sum(worker.private for worker in workers) for workers in known)
-    restarts = sum(worker.restarts for worker in known[-1])
-    restarts -= sum(worker.restarts for worker in known[0])
-    told = f"{wording.many(len(known[-1]), 'worker')}, at most {wording.size(most)}"
-    return f"{told} private, {wording.many(max(0, restarts), 'restart')}"
+    told = f"{wording.many(found.workers, 'worker')}, at most "
+    told += f"{wording.size(found.private)} private"
+    return f"{told}, {wording.many(found.restarts, 'restart')}"
 
 
 def _expectations(results: Results) -> Table | None:
