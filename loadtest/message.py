@@ -26,6 +26,7 @@ HEAD: Final = Struct("<4sIIQQQQI")
 SMALLEST: Final = HEAD.size
 """Bytes of a message without filler."""
 _CHECK: Final = HEAD.size - 4
+_DUE: Final = 20
 _FILLER: Final = bytes(range(33, 127)) * 2
 
 
@@ -63,6 +64,11 @@ def decode(payload: bytes) -> Head | None:
     if len(payload) < SMALLEST or not payload.startswith(MAGIC):
         return None
     return Head._make(HEAD.unpack_from(payload))
+
+
+def due(payload: bytes) -> int:
+    """Return when a message, known to be one, was to be sent."""
+    return int.from_bytes(payload[_DUE : _DUE + 8], "little")
 
 
 def intact(payload: bytes, head: Head) -> bool:

@@ -91,6 +91,11 @@ class Client:
         self.asleep = False
 
     @property
+    def name(self) -> str:
+        """For people."""
+        return f"client {self.seat.name}"
+
+    @property
     def sender(self) -> int:
         """Its name as a sender in this life."""
         return self.seat.name | (self.life & 0xFFF) << _LIVES

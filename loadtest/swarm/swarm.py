@@ -256,11 +256,7 @@ class Swarm:
             missing = self._missing(rooms)
         now = monotonic_ns()
         for client, sender, count in missing:
-            ledger = self.tally.ledger
-            ledger.counts["lost"] += count - 1
-            last = client.last.get(sender, 0)
-            what = f"{count} at the end, client {client.seat.name}"
-            ledger.add("lost", client.room, sender, last + 1, now, what)
+            self.tally.ledger.missing(client, sender, count, now)
         await self._tell(self._figures("final"))
 
     def _missing(
