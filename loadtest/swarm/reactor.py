@@ -237,13 +237,11 @@ class Reactor:
     def _quickly(self, client: Client, data: bytes, now: int) -> None:
         """Take a read that should be whole messages of the plan's size."""
         mark, here, last = self._mark, client.room, client.last
-        counts = self.tally.latency.counts
+        tally, counts = self.tally, self.tally.latency.counts
         taken = 0
-        for begin, room, sender, number, due, _, before, _ in self._frame.iter_unpack(
-            data
-        ):
+        for begin, room, sender, number, due, _, _, _ in self._frame.iter_unpack(data):
             if begin != mark:
-                self.tally.received += taken
+                tally.received += taken
                 self._slowly(client, data[taken * self._frame.size :], now)
                 return
             taken += 1
