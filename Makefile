@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := hubbub server supervisor loadtest tests
 
 
-.PHONY: bench serve test faults conformance conformance-all system lint format clean
+.PHONY: bench serve test faults mutations conformance conformance-all system lint format clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed: pyproject.toml
@@ -43,6 +43,11 @@ system:
 # Every fault scenario at its full size; one of them: make faults ARGS="-k s5_".
 faults: $(VENV)/developed
 	$(BIN)/pytest tests/faults -m fault $(ARGS)
+
+# Switches off one protection at a time, in a copy, and wants a test to turn red for
+# each: some 15 minutes (docs/mutations.md); make mutations ARGS="--only outbox".
+mutations: $(VENV)/developed
+	@$(BIN)/python -m tests.faults.mutations $(ARGS)
 
 # Autobahn: 349 of 517 cases in 80 s; make conformance ARGS="--groups 6" for one
 # group. conformance-all: every case, in some ten minutes.
