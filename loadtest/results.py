@@ -205,6 +205,8 @@ class Results(msgspec.Struct, kw_only=True, frozen=True):
     """What the verdict failed for, a sentence each; empty where it passed."""
     scenario: str = ""
     """Its name."""
+    canaries: int = 0
+    """Clients of another implementation that checked every message in full."""
     early: bool = False
     """Whether Ctrl-C ended the run before its time."""
     started_at: str = ""
@@ -230,8 +232,13 @@ class Results(msgspec.Struct, kw_only=True, frozen=True):
     """What `--expect` asked for, in its order."""
 
 
-def to_json(results: Results) -> bytes:
-    """Write results as JSON, in a form that people can read too."""
+def to_json(results: Results, indent: int = 1) -> bytes:
+    """Write results as JSON.
+
+    Args:
+        results: what was found.
+        indent: spaces a level, so that people can read it too; -1: on one line.
+    """
     try:
         written = msgspec.json.encode(results)
     except UnicodeEncodeError:
@@ -239,7 +246,7 @@ def to_json(results: Results) -> bytes:
         # its place than a run without its results.
         text = json.dumps(msgspec.to_builtins(results), ensure_ascii=False)
         written = text.encode(errors="replace")
-    return msgspec.json.format(written, indent=1) + b"\n"
+    return msgspec.json.format(written, indent=indent) + b"\n"
 
 
 def from_json(document: bytes | str) -> Results:

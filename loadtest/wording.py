@@ -1,9 +1,10 @@
 """Figures and sentences as every report of a load test writes them. Pure."""
 
 import math
+import re
 
 from hubbub.escape import plain
-from hubbub.loadtest.results import Generator, Results, Violation
+from hubbub.loadtest.results import Generator, Met, Results, Violation
 
 _PARTICIPLES = {
     "lost": "lost",
@@ -83,6 +84,18 @@ def figure(name: str, value: float | None) -> str:
     if name in ("duration_s", "generator.cpu_s"):
         return f"{value:.6g} s"
     return f"{value:,.1f}/s" if name.endswith("_s") else count(value)
+
+
+def found(one: Met) -> str:
+    """Write what was found for an expectation."""
+    name = re.split("[<>=!]", one.expression, maxsplit=1)[0].strip()
+    return figure(name, one.value)
+
+
+def sentence(told: str) -> str:
+    """Return a clause as a sentence: a capital letter, a full stop."""
+    cleaned = plain(told)
+    return cleaned[:1].upper() + cleaned[1:] + ("" if cleaned.endswith(".") else ".")
 
 
 def unmet(expression: str, name: str, value: float | None) -> str:

@@ -57,7 +57,10 @@ def render(results: Results) -> RenderableType:
     """Return what `show` writes, for a console of 80 columns."""
     parts: list[RenderableType] = []
     if results.generator.late:
-        parts += [Text(_sentence(wording.late(results.generator)), "bold yellow"), ""]
+        parts += [
+            Text(wording.sentence(wording.late(results.generator)), "bold yellow"),
+            "",
+        ]
     parts.append(Text(headline(results), "bold", overflow="ellipsis", no_wrap=True))
     if results.early:
         parts.append(Text("Ended early by Ctrl-C: figures are of what ran.", "yellow"))
@@ -164,12 +167,9 @@ def _expectations(results: Results) -> Table | None:
         return None
     rows: list[Row] = []
     for one in results.expectations:
-        name = one.expression
-        for sign in "<>=!":
-            name = name.split(sign)[0].strip()
         told = Text.assemble(
             ("met    " if one.met else "NOT MET", "green" if one.met else "bold red"),
-            f"  {plain(one.expression)}  found {wording.figure(name, one.value)}",
+            f"  {plain(one.expression)}  found {wording.found(one)}",
         )
         rows.append(("expected", told) if not rows else ("", told))
     return _table(iter(rows))
@@ -179,7 +179,7 @@ def _why(results: Results) -> Iterator[RenderableType]:
     """Yield what the verdict failed for."""
     for sentence in results.why:
         row = Table.grid(padding=(0, 1))
-        row.add_row(Text("-", "red"), Text(_sentence(sentence), overflow="fold"))
+        row.add_row(Text("-", "red"), Text(wording.sentence(sentence), overflow="fold"))
         yield row
 
 
@@ -202,9 +202,3 @@ def _table(rows: Iterator[Row]) -> Table:
 
 def _plain(text: str, bad: bool = False) -> Text:
     return Text(text, "red" if bad else "")
-
-
-def _sentence(text: str) -> str:
-    """Return a sentence with a capital letter and a full stop."""
-    cleaned = plain(text)
-    return cleaned[:1].upper() + cleaned[1:] + ("" if cleaned.endswith(".") else ".")
