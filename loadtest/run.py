@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -14,14 +15,14 @@ import msgspec
 import trio
 from hdrh.histogram import HdrHistogram
 
-from hubbub.loadtest import results, target, wording
+from hubbub.loadtest import results, seating, target, wording
+from hubbub.loadtest.canary import Canaries
 from hubbub.loadtest.gauge import LATE_MS, Gauge, server_of
 from hubbub.loadtest.plan import Plan
 from hubbub.loadtest.processes import Process, start
 from hubbub.loadtest.results import Results
 from hubbub.loadtest.scenarios.scenario import Scenario
 from hubbub.loadtest.surroundings import machine, versions
-from hubbub.loadtest.swarm.swarm import Orders
 from hubbub.loadtest.swarm.wire import Message
 from hubbub.loadtest.view.progress import Progress, View
 
@@ -68,9 +69,10 @@ def run(plan: Plan, scenario: Scenario, view: AbstractContextManager[View]) -> R
         target.check_answers(server, f"/rooms/{name}.check")
         if generating is not None:
             os.sched_setaffinity(0, {generating})
-        swarms = start(_orders(plan, scenario, server, name), generating)
+        *crowd, few = seating.orders(plan, scenario, server, name)
+        swarms = start(crowd, generating)
         stack.callback(_end, swarms)
-        made = Run(plan, scenario, server, swarms)
+        made = Run(plan, scenario, server, swarms, Canaries(few))
         with view as shown:
             trio.run(made.run, shown)
         return made.found()
@@ -79,26 +81,6 @@ def run(plan: Plan, scenario: Scenario, view: AbstractContextManager[View]) -> R
 def _end(swarms: Sequence[Process]) -> None:
     for swarm in swarms:
         swarm.end()
-
-
-def _orders(
-    plan: Plan, scenario: Scenario, server: target.Target, name: str
-) -> list[Orders]:
-    seats = list(scenario.seats(plan))
-    return [
-        Orders(
-            address=server.address,
-            host=server.place.authority,
-            prefix=f"/rooms/{name}.",
-            size=plan.size,
-            rate=plan.rate,
-            seats=seats[number :: plan.processes],
-            returns=scenario.returns,
-            forgiven=scenario.forgiven,
-            seed=plan.seed + number,
-        )
-        for number in range(plan.processes)
-    ]
 
 
 class Run:
@@ -110,11 +92,13 @@ class Run:
         scenario: Scenario,
         server: target.Target,
         swarms: Sequence[Process],
+        canaries: Canaries,
     ) -> None:
         self.plan = plan
         self.server = server
         self._scenario = scenario
         self._swarms = swarms
+        self._canaries = canaries
         self._gauge = Gauge()
         self._began = monotonic_ns()
         self._started_at = datetime.now(UTC).astimezone()
@@ -174,6 +158,8 @@ class Run:
         async with trio.open_nursery() as nursery:
             for number, swarm in enumerate(self._swarms):
                 nursery.start_soon(self._hear, number, swarm)
+            told = partial(self._gauge.hear, len(self._swarms))
+            nursery.start_soon(self._canaries.run, told)
             nursery.start_soon(self._look)
             nursery.start_soon(self._take_points)
             nursery.start_soon(self._show, view)
@@ -199,7 +185,7 @@ class Run:
             end = now + int(self.plan.ramp * _NS)
             await self._tell({"do": "ramp", "start": now, "end": end})
             with trio.move_on_after(self.plan.ramp + _RAMP_PATIENCE):
-                await self._gauge.wait_ramped(len(self._swarms))
+                await self._gauge.wait_ramped(len(self._swarms) + 1)
         with self._in_phase("hold", self.plan.duration):
             now = monotonic_ns()
             end = now + int(self.plan.duration * _NS)
@@ -213,12 +199,13 @@ class Run:
         with self._in_phase("drain", _DRAIN_PATIENCE), trio.CancelScope(shield=True):
             await self._tell({"do": "speak", "start": 0, "end": 0})
             await self._tell({"do": "totals"})
-            senders: dict[int, tuple[int, int, int]] = {}
+            senders = await self._canaries.totals()
             for swarm in self._swarms:
                 told = await swarm.wait_for("totals")
                 senders |= told["senders"] if told else {}
             until = monotonic_ns() + int(_DRAIN_PATIENCE * _NS)
             await self._tell({"do": "settle", "senders": senders, "until": until})
+            await self._canaries.settle(senders, until)
             for number, swarm in enumerate(self._swarms):
                 told = await swarm.wait_for("final")
                 if told is None:
@@ -226,6 +213,7 @@ class Run:
                     continue
                 told["latency"], told["lag"] = {}, {}  # Heard already, in parts.
                 self._gauge.hear(number, told)
+            self._gauge.hear(len(self._swarms), self._canaries.figures())
 
     def _in_phase(self, name: str, seconds: float) -> AbstractContextManager[None]:
         run = self
@@ -245,6 +233,7 @@ class Run:
         return Phase()
 
     async def _tell(self, order: Message) -> None:
+        self._canaries.obey(order)
         for swarm in self._swarms:
             await swarm.tell(order)
 
@@ -311,6 +300,7 @@ class Run:
         return Results(
             verdict="pass",
             scenario=self._scenario.name,
+            canaries=len(self._canaries.canaries),
             clients=self.plan.clients,
             connected=gauge.most,
             closed=gauge.total("closed"),
@@ -355,7 +345,11 @@ class Run:
             versions=versions(),
             phases=self._phases,
             marks=self._marks,
-            notes=self._notes + _forgiven(gauge.by_kind("forgiven")),
+            notes=[
+                *self._notes,
+                *seating.notes(self.plan, len(self._canaries.canaries)),
+                *_forgiven(gauge.by_kind("forgiven")),
+            ],
             series=gauge.points,
             histogram=self._histogram(),
         )

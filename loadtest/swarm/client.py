@@ -9,6 +9,11 @@ _LIVES: Final = 20
 MOST_CLIENTS: Final = 1 << _LIVES
 
 
+def sender_of(name: int, life: int) -> int:
+    """Return what a client is called as a sender in one of its lives."""
+    return name | (life & 0xFFF) << _LIVES
+
+
 class Seat(NamedTuple):
     """What one client does."""
 
@@ -98,7 +103,7 @@ class Client:
     @property
     def sender(self) -> int:
         """Its name as a sender in this life."""
-        return self.seat.name | (self.life & 0xFFF) << _LIVES
+        return sender_of(self.seat.name, self.life)
 
     def renew(self) -> None:
         """Begin a new life: what the last one sent may not have arrived."""
