@@ -172,7 +172,7 @@ def curve(histogram: Histogram, most: int = 200) -> list[tuple[float, float]]:
         if not count:
             continue
         # Where this latency begins: the portion of messages that were faster.
-        x = -math.log10(1 - seen / total)
+        x = math.log10(total) - math.log10(total - seen)
         seen += count
         step = int(x * most / max(1.0, math.log10(max(total, 2))))
         if step != last or seen == total:

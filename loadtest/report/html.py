@@ -8,6 +8,7 @@ figures under the pointer are missing.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -18,6 +19,8 @@ from hubbub.loadtest.report import plots, sections
 from hubbub.loadtest.report.figures import Sample, samples
 from hubbub.loadtest.report.svg import tag, text
 from hubbub.loadtest.results import Results, to_json
+
+_UNSAFE = re.compile(r"[^\x20-\x7e]|[<>&]")
 
 
 def page(results: Results) -> bytes:
@@ -45,8 +48,8 @@ def page(results: Results) -> bytes:
         (
             sections.notices(results),
             sections.header(results),
-            sections.tiles(results),
             sections.why(results),
+            sections.tiles(results),
             sections.expectations(results),
             _over_time(results, drawn, taken),
             _distribution(results),
@@ -102,10 +105,19 @@ def _distribution(results: Results) -> str:
 
 
 def _data(name: str, document: str) -> str:
-    """Return a JSON document for the page: no "<" in it can end its element."""
-    for char in "<>&\u2028\u2029":
-        document = document.replace(char, f"\\u{ord(char):04x}")
-    return f'<script type="application/json" id="{name}">{document}</script>'
+    """Return a JSON document for the page.
+
+    Only ASCII, without "<": nothing in it can end its element, or turn around how
+    the page's source reads.
+    """
+    safe = _UNSAFE.sub(_escaped, document.strip())
+    return f'<script type="application/json" id="{name}">{safe}</script>'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    pairs = (units[index : index + 2].hex() for index in range(0, len(units), 2))
+    return "".join(f"\\u{pair}" for pair in pairs)
 
 
 @cache

@@ -300,10 +300,11 @@ def _percentile_marks(frame: Frame, results: Results) -> str:
     """
     parts = []
     taken = [-1e9, -1e9]
-    for name in ("p50", "p90", "p99", "p999", "max"):
-        value: float | None = getattr(results.latency_ms, name)
+    for field in ("p50", "p90", "p99", "p999", "max"):
+        value: float | None = getattr(results.latency_ms, field)
         if value is None:
             continue
+        name = "p99.9" if field == "p999" else field
         x, half = frame.across(value), len(name) * 3.4
         parts.append(svg.line(x, frame.top - 3, x, frame.floor, "percentile"))
         middle = min(x, frame.width - half)

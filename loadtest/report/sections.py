@@ -10,6 +10,8 @@ from hubbub.loadtest.results import VIOLATIONS, Results, hold_rates
 
 _MARKS = 40
 """Marks that are written out; more of them are counted."""
+_SHOWN = 10
+"""Violations that are shown at once; more of them on demand."""
 
 Row = Sequence[str]
 
@@ -76,7 +78,7 @@ def tiles(results: Results) -> str:
             results.connected < results.clients,
         ),
         _tile(
-            "Broken promises",
+            "Violations",
             wording.count(sum(broken.values())),
             told or "each message once, in order"
             if results.received
@@ -87,7 +89,7 @@ def tiles(results: Results) -> str:
         _tile(
             "Closed by the server",
             wording.count(results.closed),
-            "for no good reason",
+            "though nothing called for it",
             results.closed > 0,
         ),
         _tile(
@@ -157,7 +159,7 @@ def violations(results: Results) -> str:
     """Return a table of the violations that are known in full."""
     if not results.violations:
         return ""
-    rows = (
+    rows = [
         (
             f"{one.t:.3f} s",
             one.kind,
@@ -167,16 +169,18 @@ def violations(results: Results) -> str:
             one.what,
         )
         for one in results.violations
-    )
+    ]
+    shown, hidden = rows[:_SHOWN], rows[_SHOWN:]
     heads = ("time", "kind", "room", "sender", "number", "seen")
-    total = sum(int(getattr(results, name)) for name in VIOLATIONS)
-    shown = len(results.violations)
-    told = ""
-    if total > shown:
-        told = f"The first {wording.count(shown)} of {wording.count(total)}."
-    return _section(
-        "Broken promises", tag("p", told, class_="soft") + _table(heads, _rows(rows))
-    )
+    content = _table(heads, _rows(shown))
+    if hidden:
+        total = sum(int(getattr(results, name)) for name in VIOLATIONS)
+        told = f"The first {wording.count(len(rows))}"
+        if total > len(rows):
+            told += f" of {wording.count(total)}"
+        more = tag("summary", told) + _table(heads, _rows(hidden))
+        content += tag("details", more)
+    return _section("Violations", content)
 
 
 def errors(results: Results) -> str:
@@ -214,7 +218,11 @@ def second_by_second(samples: Sequence[Sample]) -> str:
 
 def what_was_run(results: Results) -> str:
     """Return plan, machine and versions: what the figures are of."""
-    plan = [(name, _shown(value)) for name, value in results.plan.items()]
+    plan = [
+        (name, _shown(value))
+        for name, value in results.plan.items()
+        if value is not None
+    ]
     machine: list[tuple[str, str]] = []
     if results.machine:
         machine = [
@@ -255,8 +263,6 @@ def _moment(written: str) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
