@@ -24,7 +24,7 @@ from hubbub.loadtest.pacer import Pacer
 from hubbub.loadtest.seating import MOST_SAID
 from hubbub.loadtest.swarm.client import Seat, sender_of
 from hubbub.loadtest.swarm.dialer import Dialer
-from hubbub.loadtest.swarm.swarm import Orders
+from hubbub.loadtest.swarm.swarm import QUIET, Orders
 from hubbub.loadtest.swarm.tally import Tally
 from hubbub.loadtest.verify import Sender, missing_at_end
 
@@ -170,9 +170,12 @@ class Canaries:
         rooms: dict[int, dict[int, Sender]] = {}
         for name, sender in senders.items():
             rooms.setdefault(sender[0], {})[name] = Sender(*sender)
-        missing = self._missing(rooms)
-        while missing and monotonic_ns() < until:
-            await trio.sleep(_LOOK / 5)
+        missing, heard = self._missing(rooms), -1
+        while missing or heard != self.tally.received:
+            if monotonic_ns() >= until:
+                break
+            heard = self.tally.received
+            await trio.sleep(QUIET)
             missing = self._missing(rooms)
         now = monotonic_ns()
         for canary, name, count in missing:

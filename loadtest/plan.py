@@ -117,8 +117,9 @@ def effective(defaults: dict[str, Any], *given: Given) -> Plan:
         if not least <= value <= most:
             told = " to ".join(_number(bound) for bound in (least, most))
             raise BadPlan(f"{name} must be {told}, not {_number(value)}")
-    if plan.rooms > plan.clients:
-        raise BadPlan(f"rooms ({plan.rooms}) cannot be more than clients")
+    for name in ("rooms", "processes"):
+        if (value := getattr(plan, name)) > plan.clients:
+            raise BadPlan(f"{name} ({value}) cannot be more than clients")
     return plan
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from typing import NoReturn
 
@@ -104,6 +105,10 @@ def _be(orders: Orders, channel: socket.socket, cpu: int | None) -> NoReturn:
             os.sched_setaffinity(0, {cpu})
         trio.run(_serve, orders, channel)
         code = 0
+    except BaseException:
+        # The run notices that it is gone; this is all that can tell why.
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         # Nothing of the parent's that waits in a buffer may be written twice.
         os._exit(code)

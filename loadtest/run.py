@@ -133,6 +133,8 @@ class Run:
 
     async def status(self) -> dict[str, Any] | None:
         """Return the cluster's status; None where it cannot be asked."""
+        if self.server.run_dir is None:
+            return None
         return await trio.to_thread.run_sync(self.server.status, abandon_on_cancel=True)
 
     async def drop(self) -> None:
@@ -206,13 +208,8 @@ class Run:
             until = monotonic_ns() + int(_DRAIN_PATIENCE * _NS)
             await self._tell({"do": "settle", "senders": senders, "until": until})
             await self._canaries.settle(senders, until)
-            for number, swarm in enumerate(self._swarms):
-                told = await swarm.wait_for("final")
-                if told is None:
-                    self._lost_processes += 1
-                    continue
-                told["latency"], told["lag"] = {}, {}  # Heard already, in parts.
-                self._gauge.hear(number, told)
+            for swarm in self._swarms:
+                self._lost_processes += await swarm.wait_for("final") is None
             self._gauge.hear(len(self._swarms), self._canaries.figures())
 
     def _in_phase(self, name: str, seconds: float) -> AbstractContextManager[None]:
@@ -241,7 +238,7 @@ class Run:
 
     async def _hear(self, number: int, swarm: Process) -> None:
         async for told in swarm.listen():
-            if told["is"] == "second":
+            if told["is"] in ("second", "final"):
                 self._gauge.hear(number, told)
 
     async def _look(self) -> None:
@@ -315,7 +312,7 @@ class Run:
             reordered=counts.get("reordered", 0),
             misrouted=counts.get("misrouted", 0),
             corrupted=counts.get("corrupted", 0),
-            errors=gauge.by_kind("errors"),
+            errors=gauge.by_kind("errors") | self._own_errors(),
             latency_ms=results.Percentiles(**gauge.latency.summary())
             if gauge.latency.total
             else results.Percentiles(),
@@ -353,6 +350,10 @@ class Run:
             series=gauge.points,
             histogram=self._histogram(),
         )
+
+    def _own_errors(self) -> dict[str, int]:
+        died = self._lost_processes
+        return {"generator_died": died} if died else {}
 
     def _histogram(self) -> results.Histogram | None:
         latency = self._gauge.latency

@@ -34,6 +34,8 @@ _READ: Final = 262144
 _EVENTS: Final = 1024
 _MOST_OUT: Final = 1 << 20
 """Bytes a client keeps that the kernel does not take; above, it says no more."""
+_SAMPLE: Final = -64
+"""Of so many messages one is looked into, where canaries look into each."""
 _KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 _ACCEPT: Final = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 _HEAD_MOST: Final = 65536
@@ -238,7 +240,7 @@ class Reactor:
         """Take a read that should be whole messages of the plan's size."""
         mark, here, last = self._mark, client.room, client.last
         tally, counts = self.tally, self.tally.latency.counts
-        taken = 0
+        taken = looked_into = 0
         for begin, room, sender, number, due, _, _, _ in self._frame.iter_unpack(data):
             if begin != mark:
                 tally.received += taken
@@ -254,9 +256,13 @@ class Reactor:
                 tally.received -= not tally.ledger.take(
                     client, payload, self._size, now
                 )
+                looked_into = taken
             us = (now - due) // 1000
             counts[us if 0 <= us < 256 else bucket(us)] += 1
-        tally.received += taken
+        before = tally.received
+        tally.received = before + taken
+        if (before ^ tally.received) & _SAMPLE and looked_into < taken:
+            tally.ledger.look(client, data[-self._size :], now)
 
     def _slowly(self, client: Client, data: bytes, now: int) -> None:
         """Take bytes that may be anything."""
@@ -331,6 +337,8 @@ class Reactor:
         """End a connection that failed, and say why."""
         if client.state == State.LEAVING:
             why = "goodbye_unanswered"
+        elif client.state == State.UPGRADING and why.startswith("lost"):
+            why = "upgrade_lost"  # It was never let in.
         self._forget(client)
         self._gone(client, why)
 

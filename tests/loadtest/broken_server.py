@@ -94,6 +94,13 @@ class Server:
         finally:
             pump.cancel()
             del self._rooms[member.room][member]
+            for mark, _ in member.held.values():
+                self._did("lost", mark)
+
+    async def empty(self) -> None:
+        """Wait until everybody has left."""
+        while any(self._rooms.values()):
+            await asyncio.sleep(0.01)
 
     # Messages
 
@@ -181,13 +188,6 @@ class Server:
     def _did(self, kind: str, mark: Mark) -> None:
         self.done[kind, *mark] += 1
 
-    def end(self) -> None:
-        """Count what is still held back."""
-        for room in self._rooms.values():
-            for member in room:
-                for mark, _ in member.held.values():
-                    self._did("lost", mark)
-
 
 def _room_of(member: Member) -> int:
     return int(member.room.rpartition(".")[2])
@@ -211,7 +211,7 @@ async def main() -> None:
     ) as listening:
         print(listening.sockets[0].getsockname()[1], flush=True)
         await asyncio.to_thread(sys.stdin.read)
-        server.end()
+        await server.empty()
         done = [[*mark, count] for mark, count in server.done.items()]
         print(json.dumps(done), flush=True)
         os._exit(0)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from hubbub.loadtest.plan import Given, effective
+from hubbub.loadtest.plan import Given, Plan, effective
 from hubbub.loadtest.results import VIOLATIONS, Results
 from hubbub.loadtest.run import run
 from hubbub.loadtest.scenarios.scenario import Scenario
+from hubbub.loadtest.swarm.client import Seat
 from hubbub.loadtest.view.progress import Progress, View
 
 pytestmark = pytest.mark.slow
@@ -69,7 +70,18 @@ class Rooms(Scenario):
     name = "rooms"
     clients = 50
     rooms = 10
-    rate = 45.0
+    rate = 64.0
+
+
+class Moving(Rooms):
+    """The same, with members that leave and go elsewhere all the time."""
+
+    name = "moving"
+    returns = 0.1
+
+    def seats(self, plan: Plan) -> Iterator[Seat]:
+        for seat in super().seats(plan):
+            yield seat._replace(stays=0.4, roams=plan.rooms)
 
 
 class Blind:
@@ -86,7 +98,7 @@ def _blind() -> Iterator[View]:
 
 def load(server: Broken, scenario: Scenario | None = None, **given: Any) -> Results:
     scenario = scenario or Rooms()
-    short = {"ramp": 0.2, "duration": 1.0, "canaries": 0, "url": server.url}
+    short = {"ramp": 0.1, "duration": 0.7, "canaries": 0, "url": server.url}
     plan = effective(scenario.defaults(), Given(**{**short, **given}))
     return run(plan, scenario, _blind())
 
@@ -138,3 +150,93 @@ def test_mass_clients_name_every_thousandth_message(
         assert named(found) <= done
     assert found.closed == 0
     assert found.errors == {}
+
+
+CANARY_FAULTS = {**FAULTS, "corrupt": {"corrupted"}}
+del CANARY_FAULTS["echo"]  # It is not up to canaries alone: see test_canary.py.
+
+
+@pytest.mark.parametrize("fault", CANARY_FAULTS)
+def test_canaries_alone_name_what_only_they_are_served_wrongly(
+    broken: Callable[..., Broken], fault: str
+) -> None:
+    server = broken(fault, "--every", "49", "--victims", "canaries")
+    found = load(server, canaries=4, rate=15.0)
+    done = server.end()
+    assert set(total(done)) == CANARY_FAULTS[fault]
+    assert counts(found) == total(done)
+    assert named(found) == done
+    assert all("canary" in one.what for one in found.violations)
+
+
+def test_last_message_that_never_comes_is_missed(
+    broken: Callable[..., Broken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubbub.loadtest.run._DRAIN_PATIENCE", 0.5)
+    server = broken("last")
+    found = load(server, rate=5.0, canaries=4)
+    done = server.end()
+    # Of 10 rooms of 5, four have a canary, of which one speaks.
+    assert counts(found) == total(done) == {"lost": 50 * 4 + 4 * 5 + 5}
+    assert named(found) <= done
+
+
+def test_join_that_is_in_force_too_late_is_noticed(
+    broken: Callable[..., Broken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubbub.loadtest.run._DRAIN_PATIENCE", 0.5)
+    server = broken("late")
+    found = load(server, Moving(), rate=20.0, duration=1.0)
+    done = server.end()
+    assert counts(found).keys() == {"lost"}
+    assert {mark[:4] for mark in named(found)} <= {mark[:4] for mark in done}
+
+
+def test_content_that_was_changed_is_noticed_by_mass_clients_in_samples(
+    broken: Callable[..., Broken],
+) -> None:
+    server = broken("corrupt", "--every", "1")
+    found = load(server)
+    done = server.end()
+    assert counts(found).keys() == {"corrupted"}
+    # The first of each sender, and one of 64 of the others.
+    assert 200 + found.received / 100 < found.corrupted <= 200 + found.received / 64
+    assert named(found).keys() <= done.keys()
+
+
+def quiet(found: Results) -> None:
+    assert found.received == found.expected > 100
+    assert counts(found) == {}
+    assert found.violations == []
+
+
+@pytest.mark.parametrize("scenario", [Rooms, Moving])
+def test_server_that_keeps_its_promises_is_not_accused(
+    broken: Callable[..., Broken], scenario: type[Scenario]
+) -> None:
+    found = load(broken("none"), scenario(), canaries=4, processes=2)
+    quiet(found)
+    assert found.closed == 0
+    assert found.errors == {}
+    assert found.canaries == 5
+
+
+def test_client_that_is_cut_off_is_counted_and_nobody_else_accused(
+    broken: Callable[..., Broken],
+) -> None:
+    found = load(broken("close"), canaries=4)
+    quiet(found)
+    assert found.closed == 1
+    assert set(found.errors) in ({"lost"}, {"lost_ECONNRESET"})
+
+
+def test_server_that_dies_in_the_middle_still_gets_its_report(
+    broken: Callable[..., Broken],
+) -> None:
+    found = load(broken("die"), canaries=4)
+    assert counts(found) == {}
+    assert found.received > 2_000
+    assert found.connected == 50
+    assert found.closed == 55
+    assert found.duration_s < 2.5
+    assert found.series[-1].connected == 0

@@ -40,12 +40,13 @@ def test_expectations_of_file_and_flags_add_up() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (Given(clients=0), "clients must be 1 to 1048575, not 0"),
+        (Given(clients=0), "clients must be 1 to 1000000, not 0"),
         (Given(rate=-1.0), "rate must be 0 to"),
         (Given(size=SMALLEST - 1), f"size must be {SMALLEST} to"),
         (Given(duration=0.0), "duration must be 0.1 to"),
         (Given(processes=0), "processes must be 1 to 256, not 0"),
         (Given(clients=3, rooms=4), "rooms (4) cannot be more than clients"),
+        (Given(clients=3, processes=4), "processes (4) cannot be more than clients"),
         (Given(rate=float("nan")), "rate must be 0 to"),
         (Given(duration=float("inf")), "duration must be 0.1 to"),
     ],
