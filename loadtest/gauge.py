@@ -21,7 +21,7 @@ def server_of(status: dict[str, Any] | None) -> Server | None:
         workers=[
             Worker(
                 slot=row["slot"],
-                private=row["memory"]["private"],
+                private=row["memory"]["private"] if row["pid"] else None,
                 connections=row["connections"],
                 restarts=sum(row["restarts"].values()),
             )

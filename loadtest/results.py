@@ -113,8 +113,9 @@ class Worker(msgspec.Struct, kw_only=True, frozen=True):
 
     slot: int
     """Its slot in the supervisor's table."""
-    private: int
-    """Memory that is its own, in bytes; 0 while no worker holds the slot."""
+    private: int | None
+    """Memory that has become its own since its birth, in bytes; null while no worker
+    holds the slot."""
     connections: int
     """Connections that it serves."""
     restarts: int

@@ -15,7 +15,7 @@ class Memory:
     workers: int
     """Workers at the last look."""
     private: int
-    """Memory that is their own, all together, at its most; bytes."""
+    """Memory that is their own since birth, all together, at its most; bytes."""
     restarts: int
     """Workers that ended within the run."""
 
@@ -28,7 +28,9 @@ def memory(results: Results) -> Memory | None:
     before, after = restarts(known[0]), restarts(known[-1])
     return Memory(
         workers=len(after),
-        private=max(sum(worker.private for worker in workers) for workers in known),
+        private=max(
+            sum(worker.private or 0 for worker in workers) for workers in known
+        ),
         restarts=sum(
             max(0, number - before.get(slot, number)) for slot, number in after.items()
         ),
@@ -92,7 +94,7 @@ def _sample(group: Sequence[tuple[Point, float]], before: dict[int, int]) -> Sam
     servers = [point.server for point in points if point.server]
     memory: dict[int, int] = {}
     for worker in servers[-1].workers if servers else ():
-        if worker.private:
+        if worker.private is not None:
             memory[worker.slot] = memory.get(worker.slot, 0) + worker.private
     ended = restarts(servers[-1].workers) if servers else {}
     return Sample(

@@ -113,7 +113,7 @@ def _memory(samples: Sequence[Sample]) -> Plot:
             for index, slot in enumerate(slots)
         )
     most = max((v for one in lines for v in one.values if v is not None), default=0.0)
-    note = "private to each worker"
+    note = "private to each worker, since its birth"
     if restarted(samples):
         note += "; a triangle is a restart"
     return Plot("memory", "Server memory", note, scale.sizes(most), lines, height=170)

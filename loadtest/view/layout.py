@@ -209,8 +209,8 @@ def _restarts(worker: Mapping[str, object]) -> object:
 
 def _private(worker: Mapping[str, object]) -> object:
     """Return a worker's memory as text."""
-    found = _field("memory", "private")(worker)
-    return wording.size(found) if isinstance(found, int) and found else None
+    found = _field("memory", "private")(worker) if worker.get("pid") else None
+    return wording.size(found) if isinstance(found, int) else None
 
 
 _COLUMNS: tuple[tuple[str, int, Callable[[Mapping[str, object]], object]], ...] = (

@@ -227,7 +227,7 @@ def _server(
         rows.append(
             Worker(
                 slot=slot,
-                private=0 if gone else round(memory),
+                private=None if gone else round(memory),
                 connections=0 if gone else share,
                 restarts=int(back),
             )

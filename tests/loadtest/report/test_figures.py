@@ -9,7 +9,7 @@ from hubbub.loadtest.results import Histogram, Point, Server, Worker
 from tests.loadtest.made_up import empty, results
 
 
-def point(t: float, *workers: tuple[int, int, int]) -> Point:
+def point(t: float, *workers: tuple[int, int | None, int]) -> Point:
     """Return a point with workers as (slot, private, restarts)."""
     rows = [
         Worker(slot=slot, private=private, connections=0, restarts=restarts)
@@ -21,7 +21,7 @@ def point(t: float, *workers: tuple[int, int, int]) -> Point:
 def test_memory_is_that_of_all_workers_at_its_most() -> None:
     series = [
         point(1.0, (0, 10, 3), (1, 20, 0)),
-        point(2.0, (0, 40, 3), (1, 0, 1)),
+        point(2.0, (0, 40, 3), (1, None, 1)),
         Point(t=3.0, connected=0, sent=0, received=0),
         point(4.0, (0, 30, 3), (1, 15, 2)),
     ]
@@ -76,9 +76,9 @@ def test_samples_of_nothing_are_none() -> None:
 
 
 def test_worker_that_is_gone_has_no_memory() -> None:
-    series = [point(1.0, (0, 10, 0), (1, 20, 0)), point(2.0, (0, 10, 0), (1, 0, 1))]
+    series = [point(1.0, (0, 10, 0), (1, 20, 0)), point(2.0, (0, 0, 0), (1, None, 1))]
     found = samples(replace(results(), series=series))
-    assert [one.memory for one in found] == [{0: 10, 1: 20}, {0: 10}]
+    assert [one.memory for one in found] == [{0: 10, 1: 20}, {0: 0}]
 
 
 def test_restarts_count_from_the_first_look() -> None:
