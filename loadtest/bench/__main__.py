@@ -1,13 +1,14 @@
-"""`python -m hubbub.loadtest.bench`: figures of the server beside their floors.
+"""`python -m hubbub.loadtest.bench`: figures of the server, beside floors and peers.
 
 Each figure is taken with the server on one CPU and the generator on another, in turns
-with a loop that only calls send(). Ratios compare between machines, figures do not.
+with a loop that only calls send(); then the same load is put on what one might use
+instead. Ratios compare between machines, figures do not.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubbub.loadtest.bench import machine, table
@@ -20,6 +21,9 @@ from hubbub.loadtest.bench.figures import (
     rooms,
     saturated,
 )
+from hubbub.loadtest.bench.peers import compare
+from hubbub.loadtest.bench.peers import table as peers_table
+from hubbub.loadtest.bench.peers.turns import HUBBUB
 from hubbub.loadtest.bench.row import Invalid, Options, Row
 
 FIGURES: dict[str, Callable[[Options], list[Row]]] = {
@@ -32,10 +36,23 @@ FIGURES: dict[str, Callable[[Options], list[Row]]] = {
     "mesh": mesh.measure,
 }
 """What `--only` knows, in the order of the table."""
+_INSTALLED = Path(".bench/peers")
+"""Where peers are installed; `make clean` throws it away."""
 
 
-def parse(arguments: Sequence[str]) -> tuple[Options, list[str], Path]:
-    """Return how to measure, which figures, and where the JSON goes.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for."""
+
+    options: Options
+    figures: list[str]
+    peers: list[str]
+    path: Path
+    """Where the JSON goes."""
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """Return what the command line asks for.
 
     Raises:
         SystemExit: 2, an option or a name is wrong.
@@ -48,9 +65,14 @@ def parse(arguments: Sequence[str]) -> tuple[Options, list[str], Path]:
     )
     parser.add_argument(
         "--only",
-        default=",".join(FIGURES),
         metavar="NAMES",
-        help=f"some of {', '.join(FIGURES)}, with commas between",
+        help=f"some of {', '.join(FIGURES)}, with commas between; no peers then",
+    )
+    parser.add_argument(
+        "--peers",
+        metavar="NAMES",
+        help=f"all, none, or some of {', '.join(compare.NAMES)}; no figures then, but "
+        "those of --only",
     )
     parser.add_argument(
         "--seconds",
@@ -78,13 +100,26 @@ def parse(arguments: Sequence[str]) -> tuple[Options, list[str], Path]:
         help="where the result is written as JSON (default: %(default)s)",
     )
     given = parser.parse_args(arguments)
-    names = [name.strip() for name in given.only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown or not names:
+    figures = list(FIGURES) if given.only is None else _names(given.only)
+    if given.only is not None and not (figures and set(figures) <= set(FIGURES)):
         parser.error(f"--only takes some of {', '.join(FIGURES)}")
+    peers = list(compare.NAMES) if given.peers in (None, "all") else _names(given.peers)
+    if peers == ["none"]:
+        peers = []
+    elif not (peers and set(peers) <= set(compare.NAMES)):
+        parser.error(f"--peers takes all, none, or some of {', '.join(compare.NAMES)}")
+    if given.only is None and peers and given.peers is not None:
+        figures = []
+    if given.peers is None and given.only is not None:
+        peers = []
     if not (given.seconds > 0 and given.rounds > 0 and 0 < given.scale <= 1):
         parser.error("seconds and rounds are above 0, the scale is so and at most 1")
-    return Options(given.seconds, given.rounds, given.scale), names, given.json
+    options = Options(given.seconds, given.rounds, given.scale)
+    return Request(options, figures, peers, given.json)
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]
 
 
 def run(
@@ -117,15 +152,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all runs were valid (targets may be missed), 1 one was not.
     """
-    options, names, path = parse(sys.argv[1:] if arguments is None else arguments)
+    asked = parse(sys.argv[1:] if arguments is None else arguments)
     machine.raise_file_limit()
     where = machine.describe()
     machine.pin(machine.GENERATING)
-    rows, failures = run({name: FIGURES[name] for name in names}, options)
-    print(table.render(where, rows, failures))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(table.as_json(where, rows, failures) + "\n")
+    figures = {name: FIGURES[name] for name in asked.figures}
+    rows, failures = run(figures, asked.options)
+    print(table.render(where, rows, failures), flush=True)
+    peers: list[dict[str, object]] = []
+    if asked.peers:
+        compared = _compare(asked)
+        peers = peers_table.as_dicts(compared)
+        for turn, why in compare.find(compared, HUBBUB).faults.items():
+            failures[f"{HUBBUB}, {turn}"] = why
+    asked.path.parent.mkdir(parents=True, exist_ok=True)
+    asked.path.write_text(table.as_json(where, rows, failures, peers) + "\n")
     return 1 if failures else 0
+
+
+def _compare(asked: Request) -> list[compare.Compared]:
+    """Compare with peers, and print the table."""
+    before = machine.usage()
+    compared = compare.compare(asked.peers, asked.options, _INSTALLED)
+    after = machine.usage()
+    others = after.others_since(before)
+    print("\n" + peers_table.render(compared, after.wall - before.wall, others))
+    return compared
 
 
 if __name__ == "__main__":

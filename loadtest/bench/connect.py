@@ -34,14 +34,16 @@ def connect(
     requests: Iterable[bytes],
     done: Callable[[int, socket.socket, bytes], None],
     in_flight: int = IN_FLIGHT,
+    greeted: bool = False,
 ) -> None:
     """Open a connection for each of `requests` and read the answer to it.
 
     Args:
         port: where, on loopback.
         requests: what each sends; its place is its number.
-        done: called with number, socket (non-blocking) and the answer's head.
+        done: called with number, socket (non-blocking) and the answer.
         in_flight: how many are under way at a time.
+        greeted: whether the server may speak right behind its answer.
 
     Raises:
         Invalid: a connection was refused or got no 101, or nothing came for 10 s.
@@ -79,7 +81,8 @@ def connect(
                     epoll.modify(fd, select.EPOLLIN)
                     continue
                 head = made.recv(4096)
-                if head[:13] != b"HTTP/1.1 101 " or head[-4:] != b"\r\n\r\n":
+                whole = b"\r\n\r\n" in head if greeted else head[-4:] == b"\r\n\r\n"
+                if head[:13] != b"HTTP/1.1 101 " or not whole:
                     raise Invalid(f"a connect got {head[:60]!r}")
                 del open_now[fd]
                 epoll.unregister(fd)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from hubbub.loadtest.bench.row import Invalid
+from hubbub.loadtest.bench.row import Invalid, Late
 from hubbub.server.websocket.frames import TEXT, encode_frame
 
 MESSAGE = 100
@@ -33,16 +33,22 @@ class Crowd:
     Args:
         sockets: non-blocking TCP sockets.
         patience: seconds without a byte after which what is missing is lost.
+        size: bytes that each member gets of one message.
 
     Attributes:
         sockets: those who listen.
         received: bytes drained so far.
+        size: as given.
     """
 
     def __init__(
-        self, sockets: Sequence[socket.socket], patience: float = _PATIENCE
+        self,
+        sockets: Sequence[socket.socket],
+        patience: float = _PATIENCE,
+        size: int = len(DELIVERED),
     ) -> None:
         self._patience = patience
+        self.size = size
         self.received = 0
         self.sockets = sockets
         self._epoll = select.epoll()
@@ -63,6 +69,12 @@ class Crowd:
         self._epoll.close()
         for member in self.sockets:
             member.close()
+
+    def begin(self, start: float, rate: float) -> None:
+        """Take note of a paced run: message n is due at `start` + n / `rate`.
+
+        Nothing to do for who only counts; a crowd that times deliveries overrides it.
+        """
 
     def drain(self, wait: float = 0.0) -> None:
         """Read what is there; if nothing is, wait up to `wait` seconds for it.
@@ -102,7 +114,7 @@ class Crowd:
             before = self.received
             self.drain(self._patience)
             if self.received == before:
-                lost = (total - self.received) / len(DELIVERED)
+                lost = (total - self.received) / self.size
                 raise Invalid(f"{lost:.0f} deliveries were lost")
         if self.received > total:
             raise Invalid(f"{self.received - total} bytes came that nobody sent")
@@ -114,6 +126,7 @@ def speak(
     messages: int,
     rate: float,
     hearers: int,
+    spoken: bytes = SPOKEN,
 ) -> None:
     """Let `speakers` say `messages` in turn, evenly over time, and drain all of it.
 
@@ -123,17 +136,20 @@ def speak(
         messages: how many in all.
         rate: messages a second of all together.
         hearers: members that hear each message.
+        spoken: the bytes of one message, as a speaker sends it.
 
     Raises:
-        Invalid: the rate was not kept, or `drain_to` says so.
+        Late: the rate was not kept; all was heard nevertheless.
+        Invalid: `drain_to` says so.
     """
-    total = crowd.received + messages * hearers * len(DELIVERED)
+    total = crowd.received + messages * hearers * crowd.size
     start = time.monotonic()
+    crowd.begin(start, rate)
     for number in range(messages):
-        speakers[number % len(speakers)].send(SPOKEN)
+        speakers[number % len(speakers)].send(spoken)
         crowd.drain_until(start + (number + 1) / rate)
     took, meant = time.monotonic() - start, messages / rate
+    crowd.drain_to(total)
     if took - meant > max(meant * _BEHIND, _LATE):
         kept = messages / took
-        raise Invalid(f"the generator kept only {kept:.0f} of {rate:.0f} messages/s")
-    crowd.drain_to(total)
+        raise Late(f"the generator kept only {kept:.0f} of {rate:.0f} messages/s")

@@ -52,6 +52,11 @@ def pin(cpu: int) -> None:
     os.sched_setaffinity(0, {cpu})
 
 
+def unpin() -> None:
+    """Let this process run on every CPU that there was at the start."""
+    os.sched_setaffinity(0, set(_ALLOWED))
+
+
 def raise_file_limit() -> int:
     """Raise the limit of open files as far as it goes; return it."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -13,6 +13,10 @@ class Invalid(Exception):
     """A run that measured nothing: something was lost, closed, or too slow."""
 
 
+class Late(Invalid):
+    """The generator did not keep its rate: that says nothing about a server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What one value of a row should be; exactly one bound is given."""

@@ -8,7 +8,7 @@ from hubbub.loadtest.bench.machine import Machine
 from hubbub.loadtest.bench.row import Row, Target
 
 _HEADS = ("figure", "floor", "hubbub", "unit", "ratio", "target", "result")
-_DISTURBED = 0.1
+DISTURBED = 0.1
 """Part of the CPUs used by others from which a row says so; up to half of that is
 the kernel's interrupts, which no process is charged with."""
 _RIGHT = (False, True, True, False, True, False, False)
@@ -29,6 +29,8 @@ def render(machine: Machine, rows: Sequence[Row], failures: dict[str, str]) -> s
             "ONE CPU ONLY: server and generator shared it; figures are unpinned and "
             "ratios unreliable."
         )
+    if not rows and not failures:
+        return "\n".join(lines)
     cells = [_HEADS, *(_cells(row) for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(_HEADS))]
     lines.append("")
@@ -45,8 +47,13 @@ def render(machine: Machine, rows: Sequence[Row], failures: dict[str, str]) -> s
     return "\n".join(lines)
 
 
-def as_json(machine: Machine, rows: Iterable[Row], failures: dict[str, str]) -> str:
-    """Return the same as one JSON document."""
+def as_json(
+    machine: Machine,
+    rows: Iterable[Row],
+    failures: dict[str, str],
+    peers: Sequence[dict[str, object]] = (),
+) -> str:
+    """Return the same as one JSON document, with the comparison to `peers`."""
     return json.dumps(
         {
             "machine": asdict(machine),
@@ -55,6 +62,7 @@ def as_json(machine: Machine, rows: Iterable[Row], failures: dict[str, str]) -> 
                 for row in rows
             ],
             "invalid": failures,
+            "peers": list(peers),
         },
         indent=2,
         ensure_ascii=False,
@@ -106,7 +114,7 @@ def _details(row: Row) -> str:
     parts += [f"{name} {number(value)}" for name, value in row.more.items()]
     if row.note:
         parts.append(row.note)
-    if row.others >= _DISTURBED:
+    if row.others >= DISTURBED:
         parts.append(f"DISTURBED: others used {row.others:.0%} of the CPUs")
     if len(row.rounds) > 1:
         ratios = " ".join(number(hubbub / floor) for floor, hubbub in row.rounds)

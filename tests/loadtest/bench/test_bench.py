@@ -21,6 +21,7 @@ def test_small_run_has_every_row(tmp_path: Path) -> None:
         [
             *(sys.executable, "-m", "hubbub.loadtest.bench", "--json", str(result)),
             *("--scale", "0.02", "--seconds", "0.1", "--rounds", "1"),
+            *("--peers", "none"),
         ],
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.loadtest.bench.__main__ import FIGURES, parse, run
+from hubbub.loadtest.bench.peers.compare import NAMES
 from hubbub.loadtest.bench.row import Invalid, Options, Row, Target
 
 
@@ -21,23 +22,43 @@ def gone(options: Options) -> list[Row]:
     raise OSError(22, "Invalid argument")
 
 
-def test_all_figures_are_taken_if_none_is_named() -> None:
-    options, names, path = parse([])
-    assert names == list(FIGURES)
-    assert options == Options()
-    assert path == Path(".bench/bench.json")
+def test_all_figures_and_peers_are_taken_if_none_is_named() -> None:
+    asked = parse([])
+    assert asked.figures == list(FIGURES)
+    assert asked.peers == list(NAMES)
+    assert asked.options == Options()
+    assert asked.path == Path(".bench/bench.json")
 
 
 def test_options_say_what_and_how_long_and_where() -> None:
-    options, names, path = parse(
+    asked = parse(
         [
             *("--only", "pingpong, room", "--seconds", "5", "--rounds", "2"),
             *("--scale", "0.5", "--json", "some/file"),
         ]
     )
-    assert names == ["pingpong", "room"]
-    assert options == Options(seconds=5.0, rounds=2, scale=0.5)
-    assert path == Path("some/file")
+    assert asked.figures == ["pingpong", "room"]
+    assert asked.options == Options(seconds=5.0, rounds=2, scale=0.5)
+    assert asked.path == Path("some/file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "figures", "peers"),
+    [
+        (["--only", "room"], ["room"], []),
+        (["--peers", "ws, nchan"], [], ["ws", "nchan"]),
+        (["--peers", "all"], [], list(NAMES)),
+        (["--peers", "none"], list(FIGURES), []),
+        (["--only", "room", "--peers", "ws"], ["room"], ["ws"]),
+        (["--only", "room", "--peers", "none"], ["room"], []),
+    ],
+)
+def test_naming_one_kind_leaves_out_the_other(
+    arguments: list[str], figures: list[str], peers: list[str]
+) -> None:
+    asked = parse(arguments)
+    assert asked.figures == figures
+    assert asked.peers == peers
 
 
 @pytest.mark.parametrize(
@@ -46,6 +67,9 @@ def test_options_say_what_and_how_long_and_where() -> None:
         ["--only", "rom"],
         ["--only", ""],
         ["--only", ","],
+        ["--peers", ""],
+        ["--peers", "none,ws"],
+        ["--peers", "express"],
         ["--seconds", "0"],
         ["--seconds", "nan"],
         ["--rounds", "0"],
