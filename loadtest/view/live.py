@@ -48,6 +48,8 @@ class LiveView:
         """Leave the last look on the terminal, and its cursor shown again."""
         try:
             self._live.stop()
+            if not self._gone:
+                self._console.print()  # What follows stands apart from it.
         except (OSError, ValueError):
             self._gone = True
 

@@ -91,7 +91,7 @@ def test_view_is_drawn_in_place(open_terminal: OpenTerminal) -> None:
     lines = ESCAPES.sub("", first).count("\n")
     assert second.count("\x1b[1A") == lines  # Back up to its first line.
     assert "\x1b[?25l" in first
-    assert last.endswith("\x1b[?25h")
+    assert last.endswith("\x1b[?25h\r\n")
     assert "\x1b[?1049h" not in first  # No alternate screen: it stays readable.
 
 
