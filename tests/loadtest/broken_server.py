@@ -69,6 +69,7 @@ class Server:
         self._every = every
         self._victims = victims
         self._said = 0
+        self._left = asyncio.Event()
         self._rooms: dict[str, dict[Member, ServerConnection]] = {}
         self._members: dict[ServerConnection, Member] = {}
 
@@ -96,11 +97,13 @@ class Server:
             del self._rooms[member.room][member]
             for mark, _ in member.held.values():
                 self._did("lost", mark)
+            self._left.set()
 
     async def empty(self) -> None:
         """Wait until everybody has left."""
         while any(self._rooms.values()):
-            await asyncio.sleep(0.01)
+            self._left.clear()
+            await self._left.wait()
 
     # Messages
 
