@@ -84,6 +84,13 @@ class Gauge:
         self._heard.set()
         self._heard = trio.Event()
 
+    def lose(self, process: int) -> None:
+        """Take it that a process has ended before its time, with all its clients."""
+        if process in self._told:
+            self._told[process] |= {"connected": 0, "ramped": True, "whole": 0}
+            self._heard.set()
+            self._heard = trio.Event()
+
     def total(self, name: str) -> int:
         """Return the sum of one count over all processes."""
         return sum(told[name] for told in self._told.values())

@@ -240,6 +240,7 @@ class Run:
         async for told in swarm.listen():
             if told["is"] in ("second", "final"):
                 self._gauge.hear(number, told)
+        self._gauge.lose(number)
 
     async def _look(self) -> None:
         while True:
