@@ -12,6 +12,14 @@ PURE = [
     *sorted((ROOT / "server/websocket").glob("*.py")),
     *sorted((ROOT / "server/dialects").glob("*.py")),
     *sorted((ROOT / "server/rooms").glob("*.py")),
+    *(
+        ROOT / f"loadtest/{name}.py"
+        for name in (
+            *("message", "plan", "pacer", "verify", "histogram"),
+            *("results", "expect", "wording", "swarm/frames"),
+            *(f"report/{part}" for part in ("scale", "svg", "figures", "plots")),
+        )
+    ),
     ROOT / "supervisor/slot.py",
     ROOT / "supervisor/fault.py",
     ROOT / "supervisor/health.py",

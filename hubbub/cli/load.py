@@ -127,7 +127,7 @@ def _compare(first: str, second: str) -> None:
             raise Problem(f"{name} cannot be read: {error.strerror}") from None
         except NotResults as error:
             raise Problem(f"{name} {error}") from None
-    compare.show(found[0], found[1], sys.stdout)
+    compare.show(found[0], found[1], sys.stdout, names=(first, second))
 
 
 def _read_plan(name: str) -> "Given":
@@ -171,14 +171,12 @@ def _run(plan: "Plan", scenario: "Scenario", quiet: bool) -> "Results":
 
 
 def _view(plan: "Plan", quiet: bool) -> "AbstractContextManager[View]":
-    from hubbub.loadtest.view.live import LiveView
-    from hubbub.loadtest.view.plain import PlainView
+    from hubbub.loadtest.view import open_view
 
-    stream = sys.stderr if quiet else sys.stdout
-    if stream.isatty():
-        server = plan.url or "a cluster of its own"
-        return LiveView(f"{plan.scenario} on {server}", stream)
-    return PlainView(stream)
+    server = plan.url or "a cluster of its own"
+    return open_view(
+        f"{plan.scenario} on {server}", sys.stderr if quiet else sys.stdout
+    )
 
 
 def _report(results: "Results", json_file: str | None, html_file: str | None) -> None:
