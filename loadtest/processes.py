@@ -22,12 +22,19 @@ from hubbub.loadtest.swarm.swarm import Orders, Swarm
 class Process:
     """One process of mass clients.
 
+    Args:
+        orders: what it is born with.
+        cpu: where it runs; None: anywhere.
+        others: those forked before it.
+
     Attributes:
         pid: its number.
         last: the latest figures it has told, by kind of message.
     """
 
-    def __init__(self, orders: Orders, cpu: int | None) -> None:
+    def __init__(
+        self, orders: Orders, cpu: int | None, others: Sequence["Process"] = ()
+    ) -> None:
         ours, theirs = wire.pair()
         self.last: dict[str, wire.Message] = {}
         # Ctrl-C reaches the whole group; until it is ignored there, it must wait.
@@ -35,10 +42,12 @@ class Process:
         self.pid = os.fork()
         if not self.pid:
             ours.close()
+            for other in others:
+                other._socket.close()  # Or it would not see the run end it.
             _be(orders, theirs, cpu)
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
         theirs.close()
-        self._socket = ours
+        self._socket: socket.socket = ours
         self._stream: trio.SocketStream | None = None
         self._arrived = trio.Event()
         self.ended = False
@@ -92,7 +101,10 @@ def start(orders: Sequence[Orders], cpu: int | None) -> list[Process]:
     sys.stderr.flush()
     gc.collect()
     gc.freeze()
-    return [Process(one, cpu) for one in orders]
+    made: list[Process] = []
+    for one in orders:
+        made.append(Process(one, cpu, made))
+    return made
 
 
 def _be(orders: Orders, channel: socket.socket, cpu: int | None) -> NoReturn:
