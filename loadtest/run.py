@@ -123,9 +123,14 @@ class Run:
         """Let the load go on."""
         await trio.sleep(seconds)
 
-    def mark(self, text: str) -> None:
-        """Write on the time axis of all reports what is done now."""
-        self._marks.append(results.Mark(t=round(self.elapsed, 3), text=text))
+    def mark(self, text: str, at: float | None = None) -> None:
+        """Write on the time axis of all reports what is done."""
+        t = self.elapsed if at is None else at
+        self._marks.append(results.Mark(t=round(t, 3), text=text))
+
+    def total(self, name: str) -> int:
+        """Return a sum over all clients so far: joins, sent, received, connected."""
+        return self._gauge.total(name)
 
     def note(self, text: str) -> None:
         """Write a sentence into the results: what this scenario is to find out."""
@@ -171,6 +176,7 @@ class Run:
                 await self._load()
             self._early = scope.cancelled_caught
             await self._drain()
+            await self._scenario.sum_up(self)
             self._gauge.point(self.elapsed, server_of(self._status))
             self._duration = self.elapsed
             nursery.cancel_scope.cancel()

@@ -26,8 +26,16 @@ class Stage(Protocol):
     async def wait(self, seconds: float) -> None:
         """Let the load go on."""
 
-    def mark(self, text: str) -> None:
-        """Write on the time axis of all reports what is done now."""
+    def mark(self, text: str, at: float | None = None) -> None:
+        """Write on the time axis of all reports what is done.
+
+        Args:
+            text: a few words.
+            at: when, seconds since the start; None: now.
+        """
+
+    def total(self, name: str) -> int:
+        """Return a sum over all clients so far: joins, sent, received, connected."""
 
     def note(self, text: str) -> None:
         """Write a sentence into the results: what this scenario is to find out."""
@@ -104,3 +112,6 @@ class Scenario:
         It is cancelled at the end of the hold phase, whatever it is doing.
         """
         await stage.wait(stage.plan.duration)
+
+    async def sum_up(self, stage: Stage) -> None:
+        """Note what was found; all is quiet, and who stays is still connected."""

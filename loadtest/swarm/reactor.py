@@ -113,7 +113,11 @@ class Reactor:
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {_KEY}\r\n\r\n"
         ).encode()
-        sock.send(request)
+        try:
+            sock.send(request)
+        except OSError as failed:
+            self.end(client, f"connect_{_named(failed)}")
+            return
         client.state = State.UPGRADING
         self._epoll.modify(sock.fileno(), _IN)
 
@@ -176,7 +180,7 @@ class Reactor:
         except _recv_errors:
             sent = 0
         except OSError as error:
-            self.end(client, f"send_{errno.errorcode.get(error.errno or 0, 'failed')}")
+            self.end(client, f"send_{_named(error)}")
             return
         if sent < len(data):
             client.out = data[sent:]
@@ -224,7 +228,7 @@ class Reactor:
         except _recv_errors:
             return
         except OSError as error:
-            self.end(client, f"lost_{errno.errorcode.get(error.errno or 0, 'failed')}")
+            self.end(client, f"lost_{_named(error)}")
             return
         now = monotonic_ns()
         if not data:
@@ -363,3 +367,7 @@ class Reactor:
                     pass  # It is leaving in any case.
             self._forget(client)
         self._epoll.close()
+
+
+def _named(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "failed")

@@ -88,7 +88,7 @@ class Swarm:
         self._departed: dict[int, tuple[int, int, int]] = {}
         """What is certain to have been sent by senders who have left."""
         self._departures: list[tuple[int, int, int, Client]] = []
-        """Who leaves when: a heap of (ns, name, when it had joined, client)."""
+        """Who leaves when, while the load is held: (ns, name, its join, client)."""
 
     # Time passes
 
@@ -130,12 +130,7 @@ class Swarm:
         for client in [c for c in self._connecting if c.state == State.JOINED]:
             del self._connecting[client]
             self._fresh.discard(client)
-            if client.seat.stays:
-                stay = self._chance.uniform(0.5, 1.5) * client.seat.stays
-                leaves = now + int(stay * _NS)
-                heappush(
-                    self._departures, (leaves, client.seat.name, client.joined, client)
-                )
+            self._stay(client, now)
         while self._due and self._due[0][0] <= now:
             if len(self._connecting) >= _MOST_CONNECTING:
                 break
@@ -145,6 +140,15 @@ class Swarm:
         for waiting in (self._connecting, self._leaving):
             if waiting:
                 self._give_up(next(iter(waiting)), now)
+
+    def _stay(self, client: Client, now: int) -> None:
+        """Fix when a client that has joined leaves, if it is to."""
+        if client.seat.stays and now < self._pacer.end:
+            stay = self._chance.uniform(0.5, 1.5) * client.seat.stays
+            leaves = now + int(stay * _NS)
+            heappush(
+                self._departures, (leaves, client.seat.name, client.joined, client)
+            )
 
     def _give_up(self, first: Client, now: int) -> None:
         if now - first.began > _CONNECT_PATIENCE * _NS:
@@ -206,6 +210,10 @@ class Swarm:
             self._pacer = Pacer(
                 len(self._speakers), self._orders.rate, order["start"], order["end"]
             )
+            self._departures.clear()
+            for client in self.clients:
+                if client.state == State.JOINED and client not in self._connecting:
+                    self._stay(client, order["start"])
         elif what == "drop":
             now = monotonic_ns()
             for client in self.clients:
