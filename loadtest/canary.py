@@ -12,12 +12,14 @@ sit only where they can follow (seating.py).
 import errno
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic_ns
 from typing import Any, Final
 
+import h11
 import trio
 import trio_websocket
+from wsproto.utilities import ProtocolError
 
 from hubbub.loadtest import message
 from hubbub.loadtest.pacer import Pacer
@@ -226,7 +228,7 @@ class Canaries:
 
     async def _sit(self, canary: Canary) -> str:
         """Hold one connection; return why it ended."""
-        why = "upgrade_timeout"
+        why = "lost"
         try:
             with trio.fail_after(_PATIENCE):
                 stream = await self._connect()
@@ -238,9 +240,11 @@ class Canaries:
             async with stream, trio.open_nursery() as nursery:
                 why = await self._listen(canary, stream, nursery)
                 nursery.cancel_scope.cancel()
-        except* trio_websocket.HandshakeError as group:
-            # It is trio-websocket's own task that sees a server refuse.
-            why = _refusal(group)
+        except* trio_websocket.ConnectionRejected as group:
+            why = f"upgrade_{_first(group).status_code}"
+        except* (ProtocolError, h11.ProtocolError):
+            # trio-websocket's own task stumbles over what is no HTTP, no WebSocket.
+            why = "upgrade_failed" if canary.socket is None else "bad_frame"
         return why
 
     async def _connect(self) -> trio.SocketStream:
@@ -263,9 +267,10 @@ class Canaries:
     ) -> str:
         """Join and hear everything; return why it ended."""
         orders = self._orders
-        with trio.move_on_after(_PATIENCE) as patience:
+        opening = _Opening(nursery)
+        with trio.move_on_after(_PATIENCE) as patience, opening.scope:
             joined = await trio_websocket.wrap_client_stream(
-                nursery,
+                opening,  # type: ignore[arg-type]
                 stream,
                 orders.host,
                 f"{orders.prefix}{canary.room}",
@@ -275,7 +280,7 @@ class Canaries:
             )
         if patience.cancelled_caught:
             return "upgrade_timeout"
-        if joined.closed is not None:
+        if opening.scope.cancelled_caught:
             return "upgrade_lost"
         canary.joined, canary.socket = monotonic_ns(), joined
         self._fresh.discard(canary)
@@ -346,10 +351,34 @@ class Canaries:
         }
 
 
-def _refusal(group: BaseExceptionGroup[trio_websocket.HandshakeError]) -> str:
-    cause: BaseException = group
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    if isinstance(cause, trio_websocket.ConnectionRejected):
-        return f"upgrade_{cause.status_code}"
-    return "upgrade_failed"
+class _Opening:
+    """As much of a nursery as trio-websocket wants for a connection.
+
+    It waits for the answer to its handshake even if the connection has ended; its task
+    then has ended, too.
+
+    Args:
+        nursery: where the task runs.
+
+    Attributes:
+        scope: of the handshake; cancelled when the task is over.
+    """
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.scope = trio.CancelScope()
+        self._nursery = nursery
+
+    def start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task beside the others."""
+        self._nursery.start_soon(self._run, task)
+
+    async def _run(self, task: Callable[[], Awaitable[None]]) -> None:
+        await task()
+        self.scope.cancel()
+
+
+def _first(
+    group: BaseExceptionGroup[trio_websocket.ConnectionRejected],
+) -> trio_websocket.ConnectionRejected:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
