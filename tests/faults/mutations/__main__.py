@@ -120,7 +120,12 @@ def attempt(
 
 def _shortened(line: str, found: re.Match[str]) -> str:
     """Return a line, or what was looked for in it where it is long."""
-    return line if len(line) <= _LONGEST else f"… {found[0]:.{_LONGEST}}"
+    if len(line) <= _LONGEST:
+        return line
+    place, arrow, _ = line.partition(" → ")
+    if found.start() <= len(place) or len(place) > _LONGEST // 2:
+        arrow = place = ""
+    return f"{place}{arrow}… {found[0]:.{_LONGEST}} …"
 
 
 def row_of(mutation: Mutation, shown: str) -> str:

@@ -73,7 +73,7 @@ MUTATIONS = (
         "        readers = reactor.__dict__.setdefault('readers', {})\n"
         "        self._reader = readers.setdefault(slot, FrameReader(most_frame))\n",
         ("tests/faults/test_bus.py::test_s17_death_in_the_middle_of_a_frame[quick]",),
-        r"lost [1-9]|lost their place [1-9]",
+        r"lost: [1-9]|lost their place: [1-9]",
     ),
     Mutation(
         "a frame has a longest length",

@@ -170,10 +170,16 @@ def _telling(text: str) -> list[str]:
     lines = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
     failed = [line for line in lines if _FIGURE.search(line)]
     if failed:
-        return [" ".join(line.removesuffix("FAILED").split()) for line in failed]
+        return [_figure(line) for line in failed]
     place = _PLACE.search(text)
     where = f"{place[1]} → " if place else ""
     return [where + line.removeprefix("AssertionError: ") for line in lines if line]
+
+
+def _figure(line: str) -> str:
+    """Return a line of a scenario's report in words: figure, measured, limit."""
+    name, measured, limit, *_ = [*re.split(r"\s{2,}", line), "", ""]
+    return f"{name}: {measured}, wanted {limit}"
 
 
 def become_subreaper() -> None:
