@@ -179,6 +179,8 @@ class Run:
             await self._scenario.sum_up(self)
             self._gauge.point(self.elapsed, server_of(self._status))
             self._duration = self.elapsed
+            self._phase_end = self._phase_start  # The drain is over, however long.
+            view.update(self.progress())
             nursery.cancel_scope.cancel()
 
     async def _wait_interrupted(self, scope: trio.CancelScope) -> None:
