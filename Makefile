@@ -57,8 +57,9 @@ conformance: $(VENV)/developed
 conformance-all: $(VENV)/developed
 	@$(BIN)/python -m tests.conformance.run --all
 
-# Figures beside their floors, about three minutes (docs/benchmarks.md);
-# make bench ARGS="--only room,pingpong --seconds 5" for some of them.
+# Figures beside their floors, then beside peers: four minutes (docs/benchmarks.md);
+# make bench ARGS="--only room,pingpong --seconds 5" for some of them, --peers all (or
+# ws,nchan) for the comparison alone.
 bench: $(VENV)/installed
 	@$(BIN)/python -m hubbub.loadtest.bench $(ARGS)
 

@@ -7,7 +7,7 @@ instead. Ratios compare between machines, figures do not.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from hubbub.loadtest.bench.figures import (
 )
 from hubbub.loadtest.bench.peers import compare
 from hubbub.loadtest.bench.peers import table as peers_table
+from hubbub.loadtest.bench.peers.catalogue import PEERS
 from hubbub.loadtest.bench.peers.turns import HUBBUB
 from hubbub.loadtest.bench.row import Invalid, Options, Row
 
@@ -71,7 +72,7 @@ def parse(arguments: Sequence[str]) -> Request:
     parser.add_argument(
         "--peers",
         metavar="NAMES",
-        help=f"all, none, or some of {', '.join(compare.NAMES)}; no figures then, but "
+        help=f"all, none, or some of {', '.join(PEERS)}; no figures then, but "
         "those of --only",
     )
     parser.add_argument(
@@ -100,26 +101,32 @@ def parse(arguments: Sequence[str]) -> Request:
         help="where the result is written as JSON (default: %(default)s)",
     )
     given = parser.parse_args(arguments)
-    figures = list(FIGURES) if given.only is None else _names(given.only)
-    if given.only is not None and not (figures and set(figures) <= set(FIGURES)):
-        parser.error(f"--only takes some of {', '.join(FIGURES)}")
-    peers = list(compare.NAMES) if given.peers in (None, "all") else _names(given.peers)
-    if peers == ["none"]:
-        peers = []
-    elif not (peers and set(peers) <= set(compare.NAMES)):
-        parser.error(f"--peers takes all, none, or some of {', '.join(compare.NAMES)}")
-    if given.only is None and peers and given.peers is not None:
-        figures = []
-    if given.peers is None and given.only is not None:
-        peers = []
+    only_figures = given.only is not None and given.peers is None
+    only_peers = given.only is None and given.peers not in (None, "none")
+    try:
+        figures = [] if only_peers else _some(given.only, FIGURES)
+        no_peers = only_figures or given.peers == "none"
+        peers = [] if no_peers else _some(given.peers, PEERS)
+    except ValueError as error:
+        parser.error(str(error))
     if not (given.seconds > 0 and given.rounds > 0 and 0 < given.scale <= 1):
         parser.error("seconds and rounds are above 0, the scale is so and at most 1")
     options = Options(given.seconds, given.rounds, given.scale)
     return Request(options, figures, peers, given.json)
 
 
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
+def _some(given: str | None, known: Iterable[str]) -> list[str]:
+    """Return the names in `given`, or all there are.
+
+    Raises:
+        ValueError: one is not known, or there is none.
+    """
+    if given in (None, "all"):
+        return list(known)
+    names = [name.strip() for name in (given or "").split(",") if name.strip()]
+    if not names or not set(names) <= set(known):
+        raise ValueError(f"{given!r} is not all, nor some of {', '.join(known)}")
+    return names
 
 
 def run(
@@ -173,7 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compare(asked: Request) -> list[compare.Compared]:
     """Compare with peers, and print the table."""
     before = machine.usage()
-    compared = compare.compare(asked.peers, asked.options, _INSTALLED)
+    compared = compare.compare(
+        [PEERS[name] for name in asked.peers], asked.options, _INSTALLED
+    )
     after = machine.usage()
     others = after.others_since(before)
     print("\n" + peers_table.render(compared, after.wall - before.wall, others))
@@ -181,4 +190,7 @@ def _compare(asked: Request) -> list[compare.Compared]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -37,7 +37,7 @@ class Target:
 class Options:
     """How to measure."""
 
-    seconds: float = 4.0
+    seconds: float = 2.5
     """Length of a round."""
     rounds: int = 3
     """Rounds of each side."""

@@ -8,14 +8,11 @@ from pathlib import Path
 from statistics import median
 
 import hubbub
-from hubbub.loadtest.bench.peers.catalogue import PEERS
 from hubbub.loadtest.bench.peers.contender import schedule
 from hubbub.loadtest.bench.peers.install import Installed, Missing
+from hubbub.loadtest.bench.peers.peer import Peer
 from hubbub.loadtest.bench.peers.turns import FLOOR, HUBBUB, Child
 from hubbub.loadtest.bench.row import Invalid, Late, Options
-
-NAMES = tuple(peer.name for peer in PEERS)
-"""What `--peers` knows."""
 
 _ABOUT = {
     "arrive": ("connects", "connect", "idle", "rooms"),
@@ -60,11 +57,11 @@ class Compared:
         return any(start in _ABOUT[turn] for turn in self.faults)
 
 
-def compare(names: Sequence[str], options: Options, folder: Path) -> list[Compared]:
-    """Measure Hubbub and the peers `names` side by side.
+def compare(peers: Sequence[Peer], options: Options, folder: Path) -> list[Compared]:
+    """Measure Hubbub and `peers` side by side.
 
     Args:
-        names: some of NAMES.
+        peers: some of PEERS; what is Missing may be any.
         options: sizes, rounds, and their length.
         folder: where peers are installed, each in a folder of its own.
 
@@ -77,9 +74,7 @@ def compare(names: Sequence[str], options: Options, folder: Path) -> list[Compar
         Compared(HUBBUB, f"{hubbub.__version__}, {python}"),
     ]
     installed = {FLOOR: Installed("", ""), HUBBUB: Installed("", "")}
-    for peer in PEERS:
-        if peer.name not in names:
-            continue
+    for peer in peers:
         try:
             got = installed[peer.name] = peer.install(folder.resolve() / peer.name)
             found.append(Compared(peer.name, got.version))

@@ -25,6 +25,7 @@ class Hearing(Crowd):
         groups: the number of the group (room) of each; a message is for one group, and
             groups take turns, the first one first.
         size: bytes that each member gets of one message.
+        patience: seconds without a byte after which what is missing is lost.
 
     Attributes:
         latencies: seconds from when a message was due to a member's read, of all runs
@@ -32,9 +33,13 @@ class Hearing(Crowd):
     """
 
     def __init__(
-        self, sockets: Sequence[socket.socket], groups: Sequence[int], size: int
+        self,
+        sockets: Sequence[socket.socket],
+        groups: Sequence[int],
+        size: int,
+        patience: float,
     ) -> None:
-        super().__init__(sockets, size=size)
+        super().__init__(sockets, patience, size)
         self.latencies: list[float] = []
         numbers = [one.fileno() for one in sockets]
         self._group = dict(zip(numbers, groups, strict=True))
@@ -76,6 +81,19 @@ class Hearing(Crowd):
                     note.append(now - due)
         except OSError as error:
             raise Invalid(f"a connection was lost: {error.strerror}") from error
+
+    def check(self, messages: int) -> None:
+        """Make sure that each member got as much as it should since `begin`.
+
+        Args:
+            messages: that each should have got.
+
+        Raises:
+            Invalid: somebody got more than others, who got less.
+        """
+        wrong = [got for got in self._got.values() if got != messages * self.size]
+        if wrong:
+            raise Invalid(f"{len(wrong)} members got too much or too little")
 
     def p99_ms(self) -> float:
         """Return the 99th percentile of the latencies, in milliseconds."""

@@ -111,11 +111,16 @@ def serve(peer: Peer, installed: Installed) -> Iterator[Relay]:
                 preexec_fn=_prepare,
             )
         pids: tuple[int, ...] = (process.pid,)
+        children: list[int] = []
         try:
             pids = _wait(process, port, peer.children, log)
-            yield Relay(port, pids)
-            if process.poll() is not None:
-                raise Invalid(f"the relay ended: {_last_line(log)}")
+            children = [os.pidfd_open(child) for child in pids[1:]]
+            try:
+                yield Relay(port, pids)
+            finally:
+                # Better than what it looks like from outside, if there is such.
+                if _ended(process):
+                    raise Invalid(f"the relay ended: {_last_line(log)}")
         finally:
             for pid in pids:
                 _send(pid, signal.SIGCONT)
@@ -125,9 +130,8 @@ def serve(peer: Peer, installed: Installed) -> Iterator[Relay]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-                # A worker outlives a master that was killed.
-                for child in pids[1:]:
-                    _send(child, signal.SIGKILL)
+            for child in children:
+                _end(child)
 
 
 def _command(peer: Peer, installed: Installed, port: int, folder: Path) -> list[str]:
@@ -195,6 +199,24 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         pass  # It has ended; whoever measures it next finds out.
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a relay has ended; sockets are closed a moment before it has."""
+    try:
+        process.wait(_LOOK)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _end(handle: int) -> None:
+    """Make sure that a child has ended, whose parent has; `handle` is a pidfd."""
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # As it should be.
+    os.close(handle)
 
 
 def _last_line(log: Path) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 
-from hubbub.loadtest.bench.peers.compare import Compared
+from hubbub.loadtest.bench.peers.compare import Compared, find
 from hubbub.loadtest.bench.peers.turns import FLOOR, HUBBUB
 from hubbub.loadtest.bench.table import DISTURBED, number
 
@@ -29,14 +30,22 @@ _ROUND = 1000
 
 
 def ratios(one: Compared, compared: Sequence[Compared]) -> dict[str, float]:
-    """Return how many times Hubbub is better, by figure; below 1 it is worse."""
-    ours = next((each.figures for each in compared if each.name == HUBBUB), {})
+    """Return how many times Hubbub is better, by figure; below 1 it is worse.
+
+    The median of the rounds' ratios, where both have all rounds: what slows the machine
+    for a while is in both sides of each.
+    """
+    ours = find(compared, HUBBUB)
     found: dict[str, float] = {}
     for column in _COLUMNS:
-        mine, theirs = ours.get(column.key), one.figures.get(column.key)
-        if mine and theirs:
-            better = mine / theirs if column.more_is_better else theirs / mine
-            found[column.key] = better
+        key = column.key
+        if key not in ours.figures or key not in one.figures:
+            continue
+        mine, theirs = ours.rounds[key], one.rounds[key]
+        if len(mine) != len(theirs):
+            mine, theirs = [ours.figures[key]], [one.figures[key]]
+        costs = median(b / a for a, b in zip(mine, theirs, strict=True))
+        found[key] = 1 / costs if column.more_is_better else costs
     return found
 
 

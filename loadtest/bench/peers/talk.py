@@ -16,6 +16,7 @@ from hubbub.loadtest.bench.row import Invalid
 _LATER = 0.1
 """Seconds in which what nobody sent would come."""
 _LOOK = 0.001
+_PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,19 @@ class Rooms:
         wire: how they speak and hear.
         members: all of them, room by room.
         size: members of a room.
+        patience: seconds without a byte after which what is missing is lost.
 
     Attributes:
         count: how many rooms there are.
     """
 
     def __init__(
-        self, server: Server, wire: Wire, members: Sequence[socket.socket], size: int
+        self,
+        server: Server,
+        wire: Wire,
+        members: Sequence[socket.socket],
+        size: int,
+        patience: float = _PATIENCE,
     ) -> None:
         self._server = server
         self._spoken = wire.spoken
@@ -60,7 +67,7 @@ class Rooms:
         self._silent = [] if wire.echo else self._speakers
         self._hearers = size if wire.echo else size - 1
         sockets, rooms = zip(*hearing, strict=True)
-        self._crowd = Hearing(sockets, rooms, len(wire.delivered))
+        self._crowd = Hearing(sockets, rooms, len(wire.delivered), patience)
 
     def __enter__(self) -> "Rooms":
         return self
@@ -96,6 +103,7 @@ class Rooms:
             raise Invalid("the server read too slowly what was said") from error
         finally:
             crowd.rest()
+        crowd.check(messages // turn)
         spent = self._server.cpu_seconds() - before
         return spent / (messages * self._hearers) * 1e6, crowd.p99_ms()
 
@@ -129,8 +137,9 @@ class Rooms:
         Raises:
             Invalid: a message came twice, or to who said it.
         """
+        total = self._crowd.received
         self._crowd.drain_until(time.monotonic() + _LATER)
-        self._crowd.drain_to(self._crowd.received)
+        self._crowd.drain_to(total)
         for one in self._silent:
             try:
                 said = len(one.recv(4096))
@@ -143,7 +152,10 @@ class Rooms:
     def _say(self, data: bytes) -> None:
         """Say all of `data`, which can be more than the kernel takes at once."""
         left = memoryview(data)
+        end = time.monotonic() + _PATIENCE
         while left:
+            if time.monotonic() > end:
+                raise Invalid("the server does not read what is said")
             try:
                 left = left[self._speakers[0].send(left) :]
             except BlockingIOError:

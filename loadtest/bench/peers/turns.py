@@ -40,7 +40,7 @@ def _contender(name: str, installed: Installed, options: Options) -> Contender:
         return Bare(options)
     if name == HUBBUB:
         return Serving(lambda: serve_hubbub(*UNLIMITED), PLAIN, options)
-    peer = next(one for one in PEERS if one.name == name)
+    peer = PEERS[name]
     return Serving(lambda: serve(peer, installed), peer.wire, options)
 
 
@@ -105,6 +105,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None: it runs."""
+        return self._process.returncode
 
     def turn(self, name: str) -> Figures:
         """Give it a turn; return what was measured.

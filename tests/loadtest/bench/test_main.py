@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.loadtest.bench.__main__ import FIGURES, parse, run
-from hubbub.loadtest.bench.peers.compare import NAMES
+from hubbub.loadtest.bench.peers.catalogue import PEERS
 from hubbub.loadtest.bench.row import Invalid, Options, Row, Target
 
 
@@ -25,7 +25,7 @@ def gone(options: Options) -> list[Row]:
 def test_all_figures_and_peers_are_taken_if_none_is_named() -> None:
     asked = parse([])
     assert asked.figures == list(FIGURES)
-    assert asked.peers == list(NAMES)
+    assert asked.peers == list(PEERS)
     assert asked.options == Options()
     assert asked.path == Path(".bench/bench.json")
 
@@ -47,7 +47,7 @@ def test_options_say_what_and_how_long_and_where() -> None:
     [
         (["--only", "room"], ["room"], []),
         (["--peers", "ws, nchan"], [], ["ws", "nchan"]),
-        (["--peers", "all"], [], list(NAMES)),
+        (["--peers", "all"], [], list(PEERS)),
         (["--peers", "none"], list(FIGURES), []),
         (["--only", "room", "--peers", "ws"], ["room"], ["ws"]),
         (["--only", "room", "--peers", "none"], ["room"], []),
