@@ -64,6 +64,7 @@ class MadeUpStage:
         notes: what was noted.
         marks: what was marked.
         drops: how often all were dropped.
+        says: the status of its server.
         missing: how many do not come back, by drop, counted from 1.
     """
 
@@ -76,6 +77,7 @@ class MadeUpStage:
         self.notes: list[str] = []
         self.marks: list[str] = []
         self.drops = 0
+        self.says: dict[str, Any] | None = None
         self.missing: dict[int, int] = {}
         self._start = trio.current_time()
 
@@ -96,7 +98,7 @@ class MadeUpStage:
         return {"connected": self.plan.clients - self.missing.get(self.drops, 0)}[name]
 
     async def status(self) -> dict[str, Any] | None:
-        return None
+        return self.says
 
     async def drop(self) -> None:
         self.drops += 1
