@@ -72,6 +72,8 @@ class Scenario:
     """Messages a second of each client that speaks."""
     size: ClassVar[int] = 100
     """Bytes of a message."""
+    ramp: ClassVar[float] = 2.0
+    """Seconds over which clients connect."""
     returns: ClassVar[float | None] = None
     """Who loses its connection comes back after 0 to so many seconds; None: never."""
     forgiven: ClassVar[frozenset[str]] = frozenset()
@@ -91,6 +93,7 @@ class Scenario:
             "rooms": cls.rooms,
             "rate": cls.rate,
             "size": cls.size,
+            "ramp": cls.ramp,
         }
 
     @classmethod
