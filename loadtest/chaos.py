@@ -8,16 +8,22 @@ a number that was given to somebody else meanwhile hits nobody.
 import os
 import random
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple, Protocol
 
 import trio
+
+from hubbub.loadtest.target import Target
 
 _LOOK: Final = 0.05
 
 
 class Clustered(Protocol):
     """Who can be asked about the workers."""
+
+    @property
+    def server(self) -> Target:
+        """The cluster."""
 
     async def status(self) -> dict[str, Any] | None:
         """Return the cluster's status; None where it cannot be asked."""
@@ -78,6 +84,33 @@ async def send(cluster: Clustered, worker: Worker, number: signal.Signals) -> bo
     finally:
         os.close(fd)
     return True
+
+
+async def restart(cluster: Clustered, mark: Callable[[str], None]) -> int:
+    """Replace all workers, one after the other, and wait until that is done.
+
+    Args:
+        cluster: whose.
+        mark: is told what is done, step by step.
+
+    Returns:
+        How many have been replaced.
+    """
+    old = await workers(cluster)
+    request: dict[str, object] = {"type": "restart"}
+    answer = await trio.to_thread.run_sync(
+        cluster.server.ask, request, abandon_on_cancel=True
+    )
+    if answer is not None and "error" not in answer:
+        for worker in old:
+            await replaced(cluster, worker)
+        return len(old)
+    # A cluster that cannot do it by itself still replaces whoever leaves.
+    for worker in old:
+        mark(f"worker {worker.slot} asked to leave (SIGTERM)")
+        if await send(cluster, worker, signal.SIGTERM):
+            await replaced(cluster, worker)
+    return len(old)
 
 
 async def replaced(cluster: Clustered, worker: Worker) -> None:

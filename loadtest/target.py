@@ -54,12 +54,16 @@ class Target:
 
     def status(self) -> dict[str, Any] | None:
         """Return the cluster's status; None where it cannot be asked."""
+        return self.ask({"type": "status"})
+
+    def ask(self, request: dict[str, object]) -> dict[str, Any] | None:
+        """Return the cluster's answer to a request; None where it cannot be asked."""
         if self.run_dir is None:
             return None
         from hubbub.supervisor import control_client
 
         try:
-            return control_client.ask(self.run_dir, {"type": "status"}, _PATIENCE)
+            return control_client.ask(self.run_dir, request, _PATIENCE)
         except OSError:
             return None
 

@@ -50,9 +50,11 @@ class Kill(Scenario):
         end = stage.elapsed + stage.plan.duration
         pause = min(_PAUSE, stage.plan.duration / 4)
         quiet = min(_QUIET, stage.plan.duration / 2)
-        while stage.elapsed + quiet < end:
+        while True:
             await stage.wait(pause * chance.uniform(0.7, 1.3))
             since = stage.elapsed
+            if since + quiet > end:
+                break
             victim = await chaos.kill_one(stage, chance, self._spared(since))
             if victim is None:
                 continue
