@@ -6,17 +6,21 @@ when their end of the socket pair does: whatever becomes of the run, none is lef
 
 import gc
 import os
+import select
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import trio
 
 from hubbub.loadtest.swarm import wire
 from hubbub.loadtest.swarm.swarm import Orders, Swarm
+
+_PATIENCE: Final = 5.0
+"""Seconds that a process has to end when the run is gone."""
 
 
 class Process:
@@ -90,8 +94,14 @@ class Process:
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(self._socket))
 
     def end(self) -> None:
-        """Close the connection, which ends it, and wait for that."""
+        """Close the connection, which ends it, and wait for that; not for ever."""
         self._socket.close()
+        watched = os.pidfd_open(self.pid)
+        try:
+            if not select.select([watched], (), (), _PATIENCE)[0]:
+                os.kill(self.pid, signal.SIGKILL)
+        finally:
+            os.close(watched)
         os.waitpid(self.pid, 0)
 
 
