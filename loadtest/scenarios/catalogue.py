@@ -1,5 +1,6 @@
 """All scenarios, by name."""
 
+from hubbub.loadtest.scenarios.bad_clients import BadClients
 from hubbub.loadtest.scenarios.broadcast import Broadcast
 from hubbub.loadtest.scenarios.chat import Chat
 from hubbub.loadtest.scenarios.churn import Churn
@@ -19,6 +20,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         ReconnectStorm,
         SlowReaders,
         Idle,
+        BadClients,
         Restart,
         Kill,
     )
