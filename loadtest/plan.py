@@ -111,6 +111,10 @@ def effective(defaults: dict[str, Any], *given: Given) -> Plan:
         said = msgspec.structs.asdict(one)
         said.pop("expect")
         values |= {name: value for name, value in said.items() if value is not None}
+    if defaults.get("rooms", 1) > 1 and all(one.rooms is None for one in given):
+        # Rooms of ten stay so, whatever the crowd; one room for all does, too.
+        share = values["clients"] / defaults["clients"]
+        values["rooms"] = max(1, round(defaults["rooms"] * share))
     plan = Plan(**values)
     for name, (least, most) in _BOUNDS.items():
         value = getattr(plan, name)

@@ -205,6 +205,7 @@ def check_answers(target: Target, path: str) -> None:
     line = answer.partition(b"\r\n")[0].decode("latin-1")
     if not line.startswith("HTTP/1.1 101"):
         told = quoted(line) if line.startswith("HTTP/") else "what is no HTTP"
+        told = told if answer else "nothing"
         raise Problem(
             f"{target.name} is no server with rooms: a WebSocket at {path} was "
             f"answered with {told}"
@@ -221,8 +222,9 @@ def need_files(clients: int, processes: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = -(-clients // processes) + 64
     if needed > hard:
+        many = "1 process" if processes == 1 else f"{processes} processes"
         raise Refused(
-            f"{clients} clients in {processes} processes need {needed} open files "
-            f"each, the limit is {hard}: raise it (ulimit -Hn) or give --processes "
-            f"{-(-clients // max(1, hard - 64))}"
+            f"{clients} clients in {many} "
+            f"need {needed} open files each, the limit is {hard}: raise it "
+            f"(ulimit -Hn) or give --processes {-(-clients // max(1, hard - 64))}"
         )

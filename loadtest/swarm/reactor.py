@@ -90,7 +90,11 @@ class Reactor:
 
     def connect(self, client: Client) -> None:
         """Begin to connect; the join is answered when it is JOINED."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as failed:
+            self.end(client, f"connect_{_named(failed)}")
+            return
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.sock = sock

@@ -20,9 +20,26 @@ def test_defaults_make_a_plan() -> None:
 
 def test_flags_win_over_the_file_and_that_over_the_scenario() -> None:
     file = from_toml('clients = 50\nrate = 3.5\nurl = "ws://a:1"\n')
-    plan = effective({"clients": 10, "rate": 1, "rooms": 7}, file, Given(clients=70))
-    assert (plan.clients, plan.rate, plan.rooms) == (70, 3.5, 7)
+    plan = effective({"clients": 10, "rate": 1, "size": 77}, file, Given(clients=70))
+    assert (plan.clients, plan.rate, plan.size) == (70, 3.5, 77)
     assert plan.url == "ws://a:1"
+
+
+@pytest.mark.parametrize(
+    ("usual", "given", "rooms"),
+    [
+        (100, Given(), 100),
+        (100, Given(clients=50), 5),
+        (100, Given(clients=5_000), 500),
+        (100, Given(clients=3), 1),
+        (100, Given(clients=50, rooms=9), 9),
+        (1, Given(clients=50_000), 1),
+    ],
+)
+def test_rooms_of_a_scenario_keep_their_size_unless_said_otherwise(
+    usual: int, given: Given, rooms: int
+) -> None:
+    assert effective({"clients": 1000, "rooms": usual}, given).rooms == rooms
 
 
 def test_a_plan_is_written_as_the_file_that_gives_it_again() -> None:

@@ -1,5 +1,7 @@
 """The reactor of mass clients on real sockets; the test is the server."""
 
+import os
+import resource
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -185,6 +187,19 @@ def test_nobody_listens(hall: Hall) -> None:
     hall.spin(lambda: hall.ends)
     assert hall.ends == ["connect_ECONNREFUSED"]
     assert hall.client.sock is None
+
+
+def test_no_file_is_left_for_a_socket(hall: Hall) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        hall.reactor.connect(hall.client)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert hall.ends == ["connect_EMFILE"]
+    assert hall.client.state == State.AWAY
 
 
 # Hearing
