@@ -51,6 +51,7 @@ def page(results: Results) -> bytes:
             sections.why(results),
             sections.tiles(results),
             sections.expectations(results),
+            sections.notes(results),
             _over_time(results, drawn, taken),
             _distribution(results),
             sections.violations(results),

@@ -155,6 +155,14 @@ def marks(results: Results) -> str:
     return tag("ol", "".join(items), class_="marks")
 
 
+def notes(results: Results) -> str:
+    """Return what the scenario was to find out."""
+    if not results.notes:
+        return ""
+    items = [tag("li", text(wording.sentence(one))) for one in results.notes]
+    return _section("Noted", tag("ul", "".join(items)))
+
+
 def violations(results: Results) -> str:
     """Return a table of the violations that are known in full."""
     if not results.violations:

@@ -123,6 +123,8 @@ def _rows(results: Results) -> Iterator[Row]:
     lag = wording.latency(generator.lag_ms_p99)
     cpu = f"{wording.digits(generator.cpu_s)} s CPU"
     yield "generator", _plain(f"{cpu}, lag p99 {lag}", generator.late)
+    for number, note in enumerate(results.notes):
+        yield "" if number else "noted", Text(plain(note))
 
 
 def _latencies(results: Results) -> Iterator[Row]:

@@ -199,6 +199,7 @@ def hostile() -> Results:
         started_at=evil,
         verdict="fail",
         marks=[Mark(t=5.0, text=evil)],
+        notes=[evil],
         lost=1,
         violations=[
             Violation(kind=evil, room=evil, sender=evil, number=1, t=1.0, what=evil)

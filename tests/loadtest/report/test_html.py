@@ -253,3 +253,10 @@ def test_hostile_page_runs_nothing(browser: Browser, tmp_path: Path) -> None:
     assert tab.ask("document.querySelectorAll('script').length") == 3
     assert "</script><script>alert(1)</script>" in tab.page.locator("h1").inner_text()
     tab.context.close()
+
+
+def test_what_the_scenario_was_to_find_out_is_listed() -> None:
+    texts = outline(page(results(notes=["all were back after 1.2 s"]))).texts
+    assert "Noted" in texts
+    assert "All were back after 1.2 s." in texts
+    assert "Noted" not in outline(page(results())).texts

@@ -42,6 +42,13 @@ def test_every_line_fits_and_the_verdict_is_last(made: Results) -> None:
     assert text.endswith("\n")
 
 
+def test_what_the_scenario_was_to_find_out_is_listed() -> None:
+    text = shown(results(notes=["all were back after 1.2 s", "4 workers were killed"]))
+    assert cell(text, "noted") == "all were back after 1.2 s"
+    assert "\n            4 workers were killed\n" in text
+    assert "noted" not in shown(results())
+
+
 def test_first_line_says_that_the_generator_ran_late() -> None:
     assert shown(results()).startswith("chat  1,000 clients  19.0 s  a cluster of")
     assert shown(results(late=True)).startswith("The load generator ran late, p99 of")
