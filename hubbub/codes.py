@@ -94,3 +94,5 @@ class Exit(IntEnum):
     USAGE = 2
     CONFIGURATION = 3
     ALL_SLOTS_FAILED = 70
+    OUTGROWN = 75
+    """Of a worker only: its memory was above the hard ceiling."""

@@ -109,6 +109,21 @@ class Restarts:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What one worker's private memory may grow to."""
+
+    soft: int = setting(
+        256 * MIB, "private memory of a worker above which it sheds; 0: any", "bytes", 0
+    )
+    hard: int = setting(
+        384 * MIB,
+        "private memory of a worker above which it leaves at once; 0: any",
+        "bytes",
+        0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The effective settings of one cluster."""
 
@@ -131,6 +146,7 @@ class Settings:
     drain: Drain = field(default_factory=Drain)
     watchdog: Watchdog = field(default_factory=Watchdog)
     restarts: Restarts = field(default_factory=Restarts)
+    memory: Memory = field(default_factory=Memory)
 
 
 SPARE_FILES = 64

@@ -8,6 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import trio
+
 Message = dict[str, object]
 
 
@@ -35,10 +37,30 @@ def commit(message: Message, tear: Callable[[int | None], None]) -> None:
             raise Fault("raised on request")
         case "exit":
             os._exit(int(str(message["code"])))
+        case "balloon":
+            _hold(int(str(message["bytes"])))
         case "truncate-bus":
             offset = message["offset"]
             tear(offset if isinstance(offset, int) else None)
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+_BALLAST: list[bytearray] = []
+"""What leak and balloon hold: never freed, as a leak is."""
+
+
+def _hold(size: int) -> None:
+    ballast = bytearray(size)
+    # Every page is written to, or the kernel would not give it.
+    ballast[::4096] = b"x" * -(-size // 4096)
+    _BALLAST.append(ballast)
+
+
+async def leak(rate: float) -> None:
+    """Hold more and more memory, `rate` bytes a second, until cancelled."""
+    while True:
+        _hold(max(1, int(rate / 10)))
+        await trio.sleep(0.1)
 
 
 def spin(seconds: float) -> None:

@@ -6,11 +6,41 @@ at birth: the zygote's copy-on-write pages count in it. 20 µs a reading.
 
 import ctypes
 import os
+import resource
+from pathlib import Path
 from typing import Final
 
 _LIBC: Final = ctypes.CDLL(None)
 _TRIM_FROM: Final = 4 << 20
 """Bytes of outboxes at their peak from which it is worth asking for them back."""
+
+
+_ROOM = 128 << 20
+"""Bytes that the kernel's limit is above the hard ceiling: it counts what is reserved,
+stacks of threads included."""
+
+
+def limit_data(hard: int) -> None:
+    """Have the kernel refuse memory well above the hard ceiling (RLIMIT_DATA).
+
+    A backstop for what grows faster than readings are taken. Shared memory does not
+    count (setrlimit(2)).
+
+    Args:
+        hard: the ceiling, bytes; 0: none, nothing is limited.
+    """
+    if hard:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        limit = pages * os.sysconf("SC_PAGE_SIZE") + hard + _ROOM
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        if most == resource.RLIM_INFINITY or limit < most:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+def lift_limit() -> None:
+    """Take the kernel's limit back, for the last words of who has met it."""
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def trim() -> None:

@@ -7,6 +7,7 @@ supervisor's watchdog looks for. How late it wakes is the loop's delay.
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -33,7 +34,11 @@ class Log(Protocol):
 
 
 class Pulse:
-    """Publishes one worker's record."""
+    """Publishes one worker's record.
+
+    Args:
+        judge: called with the private memory and the time at every reading.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Pulse:
         hub: Hub,
         memory: Memory,
         log: Log,
+        judge: Callable[[int, float], None],
     ) -> None:
         self._record = record
         self._counters = counters
@@ -50,6 +56,7 @@ class Pulse:
         self._hub = hub
         self._memory = memory
         self._log = log
+        self._judge = judge
         self._delays: deque[int] = deque(maxlen=_DELAYS)
         self._tide = Tide()
         self._fixed = 0
@@ -77,6 +84,7 @@ class Pulse:
     def publish(self) -> None:
         """Publish every figure as it stands."""
         private, shared = self._memory.read()
+        self._judge(private, time.monotonic())
         delays = sorted(self._delays) or [0]
         self._counters.publish(self._record)
         self._record.publish(

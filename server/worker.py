@@ -13,8 +13,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from random import randrange
+from random import random, randrange
 
 import trio
 
@@ -22,10 +23,12 @@ from hubbub.codes import Close, Exit
 from hubbub.logs import make_log
 from hubbub.server import fault
 from hubbub.server.bus.mesh import Mesh
+from hubbub.server.ceilings import Ceilings
 from hubbub.server.dialects.encoder import Encoder
-from hubbub.server.memory import Memory
+from hubbub.server.keeper import Keeper
+from hubbub.server.memory import Memory, lift_limit, limit_data
 from hubbub.server.pulse import Pulse
-from hubbub.server.reactor.connection import Connection
+from hubbub.server.reactor.connection import Connection, Phase
 from hubbub.server.reactor.drain import drain
 from hubbub.server.reactor.fanout import Fanout
 from hubbub.server.reactor.listener import Listener
@@ -37,10 +40,13 @@ from hubbub.server.stats.counters import Counters
 from hubbub.server.stats.interest import Interest
 from hubbub.server.stats.layout import State
 from hubbub.server.stats.scoreboard import Scoreboard
+from hubbub.server.websocket.frames import encode_close
 from hubbub.server.websocket.reader import RequestReader
 from hubbub.settings import SPARE_FILES, Settings, most_connections
 
 _CHANNEL_MESSAGE = 65536
+_LEAVE_GRACE = 1.0
+"""Seconds for clients to read 1013 while the memory may still grow."""
 _ORPHAN_GRACE = 1.0
 """Seconds from the supervisor's death to ours: with the exit it must be under 2."""
 
@@ -128,8 +134,16 @@ class Worker:
             self._adopt,
         )
         self._sweep = Sweep(self._reactor, self._sessions, settings)
+        ceilings = Ceilings(settings.memory.soft, settings.memory.hard, random())
+        self._keeper = Keeper(ceilings, self._reactor, self._hub, self._tell)
         self._pulse = Pulse(
-            self._record, self._counters, self._reactor, self._hub, Memory(), self.log
+            self._record,
+            self._counters,
+            self._reactor,
+            self._hub,
+            Memory(),
+            self.log,
+            self._keeper.judge,
         )
 
     # What the parts call
@@ -171,17 +185,28 @@ class Worker:
             # which, and the channel's task acts on it.
             self.log.warning("supervisor_not_told", error=error.strerror)
 
+    def collapse(self) -> None:
+        """Say goodbye in plain code, outside of the loop that ran out of memory."""
+        self.log.error("memory_error")
+        goodbye = encode_close(Close.OVERLOAD)
+        for connection in self._reactor.connections.values():
+            if connection.phase == Phase.OPEN and connection.outbox is None:
+                with suppress(OSError):
+                    os.write(connection.fd, goodbye)
+
     # Tasks
 
     async def run(self) -> int:
         """Serve until drained, told to end, or orphaned; return the exit code."""
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self._reactor.run)
             nursery.start_soon(self._listener.run)
             nursery.start_soon(self._sweep.run)
             nursery.start_soon(self._reactor.throttle.run)
             nursery.start_soon(self._pulse.run)
             nursery.start_soon(self._wait_terminated, nursery)
+            nursery.start_soon(self._wait_outgrown, nursery)
             nursery.start_soon(self._wait_channel, nursery)
             self._listener.start()
             self._record.set("state", State.READY)
@@ -234,7 +259,22 @@ class Worker:
         if not self.spec.settings.faults:
             return
         self.log.warning("fault_on_request", fault=message["fault"])
-        fault.commit(message, self._mesh.tear)
+        if message["fault"] == "leak":
+            self._nursery.start_soon(fault.leak, float(str(message["bytes"])))
+        else:
+            fault.commit(message, self._mesh.tear)
+
+    async def _wait_outgrown(self, nursery: trio.Nursery) -> None:
+        """Leave at once: the hard ceiling is no place to be polite."""
+        await self._keeper.outgrown.wait()
+        self.log.error("memory_outgrown")
+        self._exit_code = int(Exit.OUTGROWN)
+        self._sessions.draining = True
+        self._record.set("state", State.DRAINING)
+        self._listener.close()
+        with trio.move_on_after(_LEAVE_GRACE):
+            await drain(self._reactor, Close.OVERLOAD, 0, 0)
+        nursery.cancel_scope.cancel()
 
     async def _wait_terminated(self, nursery: trio.Nursery) -> None:
         with trio.open_signal_receiver(signal.SIGTERM) as signals:
@@ -282,7 +322,7 @@ def run_worker(spec: WorkerSpec) -> int:
             event loop, its standard signal handlers in place.
 
     Returns:
-        0 drained, 1 crashed or orphaned.
+        0 drained, 1 crashed or orphaned, 75 out of memory.
     """
     with open(spec.dump, "wb", buffering=0, closefd=False) as dump:
         faulthandler.register(signal.SIGUSR2, file=dump, all_threads=True, chain=False)
@@ -298,11 +338,18 @@ def run_worker(spec: WorkerSpec) -> int:
             }
         )
         worker = Worker(spec)
+        limit_data(spec.settings.memory.hard)
+        code = int(Exit.FAILED)
         try:
-            return trio.run(worker.run)
-        except Exception as error:
+            code = trio.run(worker.run)
+        except* MemoryError:
+            # trio survives it badly, so nothing is tried but to say goodbye.
+            lift_limit()
+            worker.collapse()
+            code = int(Exit.OUTGROWN)
+        except* Exception as error:
             # The one place where a worker's bug becomes an exit code.
             worker.report_crash(error)
-            return int(Exit.FAILED)
         finally:
             worker.log.flush(final=True)
+        return code

@@ -12,6 +12,16 @@ from hubbub.supervisor.process import Process
 from hubbub.supervisor.reason import reason, signal_name, stack_text
 from hubbub.supervisor.slot import Event, Exit, Kind, Slot
 
+_WORDS: Final = (
+    "private",
+    "ceiling",
+    "growth_per_minute",
+    "connections",
+    "rooms",
+    "outbox_bytes",
+    "types",
+)
+"""What a worker above a ceiling tells; see `hubbub.server.last_words`."""
 SHORTAGE: Final = 10.0
 """Time between two entries about one kind of shortage, seconds."""
 
@@ -95,6 +105,15 @@ class Chronicle:
         reason = error.strerror or str(error)
         self.log.error("shortage", what=what, reason=reason, untold=untold)
         self.journal.write("shortage", what=what, reason=reason, untold=untold)
+
+    def memory(self, process: Process, message: Message) -> None:
+        """A worker is above a ceiling: its words are kept as they are."""
+        words = {name: message.get(name) for name in _WORDS}
+        told = {
+            name: words[name] for name in ("private", "ceiling", "growth_per_minute")
+        }
+        self.log.warning("memory", **_who(process), step=message.get("step"), **told)
+        self.journal.write("memory", **_who(process), step=message.get("step"), **words)
 
     def failed(self, slot: Slot) -> None:
         """A slot was given up."""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-FAULTS: Final = ("block", "spin", "raise", "exit", "truncate-bus")
+FAULTS: Final = ("block", "spin", "raise", "exit", "truncate-bus", "leak", "balloon")
+LARGEST_BYTES: Final = 1 << 40
 LARGEST_OFFSET: Final = 1024 * 1024
 """Largest offset of truncate-bus, bytes: frames are shorter."""
 
@@ -17,7 +18,8 @@ def parse(request: Mapping[str, object]) -> tuple[int, dict[str, object]]:
 
     Args:
         request: `slot` and `fault`; `seconds` for block and spin (10), `code` for
-            exit (1), `offset` for truncate-bus (None: the middle).
+            exit (1), `offset` for truncate-bus (None: the middle), `bytes` for
+            balloon (in all) and leak (a second).
 
     Returns:
         The slot, and the message for its worker.
@@ -39,5 +41,8 @@ def parse(request: Mapping[str, object]) -> tuple[int, dict[str, object]]:
     if offset is not None:
         if not isinstance(offset, int) or not 1 <= offset <= LARGEST_OFFSET:
             raise BadFault(f"offset is a number from 1 to {LARGEST_OFFSET}")
-    values = {"seconds": float(seconds), "code": code, "offset": offset}
+    size = request.get("bytes", 1 << 20)
+    if not isinstance(size, int) or not 1 <= size <= LARGEST_BYTES:
+        raise BadFault(f"bytes is a number from 1 to {LARGEST_BYTES}")
+    values = {"bytes": size, "seconds": float(seconds), "code": code, "offset": offset}
     return slot, {"type": "fault", "fault": fault, **values}

@@ -250,6 +250,8 @@ class Fleet:
                     self._all_ready()
             case {"type": "link_lost", "slot": int(index), "generation": int(number)}:
                 self._links.lost(process, Identity(index, number), message, self._now)
+            case {"type": "memory", "step": str()}:
+                self._chronicle.memory(process, message)
             case _:
                 raise Nonsense(f"a message of type {message.get('type')!r:.40}")
 

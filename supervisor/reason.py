@@ -33,6 +33,8 @@ def reason(end: Exit, settings: Settings, trouble: str = "") -> str:
             return f"{trouble or 'its channel is closed'}: killed"
         case Kind.CONFIGURATION:
             return "exited with code 3: do not restart me"
+        case Kind.MEMORY:
+            return "its memory was above the hard ceiling: left"
         case Kind.LEFT:
             return "drained by itself: somebody sent it SIGTERM?"
         case Kind.PLANNED:

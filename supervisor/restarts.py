@@ -13,10 +13,13 @@ Planned exits never come here: the caller does not record what it asked for.
 from dataclasses import dataclass
 from typing import Final
 
+from hubbub.codes import Exit
 from hubbub.settings import Restarts
 
 DO_NOT_RESTART: Final = 3
 """Exit code of a process that cannot run until somebody changes something."""
+OUTGROWN: Final = int(Exit.OUTGROWN)
+"""Exit code of a worker whose memory was above its hard ceiling."""
 
 _DOUBLINGS = 32  # of the pause; any cap is reached long before, no overflow after
 

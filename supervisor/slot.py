@@ -92,6 +92,7 @@ class Kind(Enum):
     CONFIGURATION = "configuration"  # exit code 3: do not restart me
     BOOT = "boot"  # not ready in time
     WATCHDOG = "watchdog"  # its heartbeat stopped
+    MEMORY = "memory"  # it left: its memory was above the hard ceiling
     CHANNEL = "channel"  # it did not read, or closed, its channel
     NO_FORK = "no_fork"  # it never was
 
@@ -390,6 +391,8 @@ def _kind(worker: Worker, before: State, event: Event, code: int | None) -> Kind
         return Kind.PLANNED
     if code == restarts.DO_NOT_RESTART:
         return Kind.CONFIGURATION
+    if code == restarts.OUTGROWN:
+        return Kind.MEMORY
     if code == 0 and worker.ready_at is not None:
         return Kind.LEFT
     return Kind.CRASH

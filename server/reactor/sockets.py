@@ -145,19 +145,18 @@ class Sockets:
             return
         box.push(data, sent)
         self.counters.outbox_bytes += len(data) - sent
-        if self.counters.outbox_bytes > self.limits.outbox_budget * self.leniency:
-            self._shed()
+        budget = self.limits.outbox_budget * self.leniency
+        if self.counters.outbox_bytes > budget:
+            self.shed(self.counters.outbox_bytes - budget + budget // 16)
 
-    def _shed(self) -> None:
-        """Bring the outboxes of this worker back into their budget, largest first.
+    def shed(self, excess: int) -> None:
+        """Drop outboxes of so many bytes together, largest first, with their owners.
 
         One that is closing already and still among the largest is dropped: those who
-        read a little slowly must not pay for what thousands left unread. And it goes
-        a sixteenth below the budget: looking for the largest of so many at every
-        write would take a millisecond each time.
+        read a little slowly must not pay for what thousands left unread. Where the
+        budget of a worker is exceeded, this goes a sixteenth below it: looking for the
+        largest of so many at every write would take a millisecond each time.
         """
-        budget = self.limits.outbox_budget * self.leniency
-        excess = self.counters.outbox_bytes - budget + budget // 16
         for c in sorted(self.backlogged, key=_outbox_size, reverse=True):
             excess -= _outbox_size(c)
             if c.phase == Phase.OPEN:

@@ -146,8 +146,8 @@ def _row(
         "memory": {
             "private": read("memory_private", 0),
             "shared": read("memory_shared", 0),
-            "soft": None,
-            "hard": None,
+            "soft": settings.memory.soft or None,
+            "hard": settings.memory.hard or None,
         },
         "cpu_percent": round(cpu_percent.get(identity, 0.0), 1) if worker else 0.0,
         "loop_delay_ms": {
@@ -181,7 +181,7 @@ def _row(
                 for kind in (Kind.CRASH, Kind.CONFIGURATION, Kind.BOOT, Kind.CHANNEL)
             ),
             "watchdog": slot.exits[Kind.WATCHDOG],
-            "memory": 0,
+            "memory": slot.exits[Kind.MEMORY],
         },
         "failed": slot.failed,
         "last_exit": _last_exit(slot, settings),

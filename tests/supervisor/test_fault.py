@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.supervisor.fault import FAULTS, LARGEST_OFFSET, BadFault, parse
 
-NUMBERS = {"seconds": 10.0, "code": 1, "offset": None}
+NUMBERS = {"bytes": 1 << 20, "seconds": 10.0, "code": 1, "offset": None}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -23,6 +23,9 @@ def test_every_fault_has_defaults(fault: str) -> None:
         ("code", 255, True),
         ("code", 256, False),
         ("code", 1.5, False),
+        ("bytes", 1, True),
+        ("bytes", 0, False),
+        ("bytes", 1 << 41, False),
         ("offset", 1, True),
         ("offset", LARGEST_OFFSET, True),
         ("offset", 0, False),

@@ -102,7 +102,12 @@ def test_worker_has_the_agreed_fields_and_units() -> None:
         "uptime_s": 9.0,
         "connections": 3,
         "rooms": 2,
-        "memory": {"private": 1000, "shared": 2000, "soft": None, "hard": None},
+        "memory": {
+            "private": 1000,
+            "shared": 2000,
+            "soft": 256 << 20,
+            "hard": 384 << 20,
+        },
         "cpu_percent": 12.3,
         "loop_delay_ms": {"p50": 0.1, "p99": 1.5, "max": 2.0},
         "messages_in": 5,
