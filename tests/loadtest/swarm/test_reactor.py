@@ -1,127 +1,17 @@
-"""The reactor of mass clients on real sockets; the test is the server."""
+"""The reactor of mass clients on real sockets: how it connects, speaks and ends."""
 
 import os
 import resource
 import socket
-import struct
-from collections.abc import Callable, Iterator
-from time import monotonic, monotonic_ns
+from time import monotonic_ns
 
 import pytest
 
-from hubbub.loadtest.message import SMALLEST, decode, encode, intact
+from hubbub.loadtest.message import decode, intact
 from hubbub.loadtest.swarm import reactor as module
-from hubbub.loadtest.swarm.client import Client, Seat, State
-from hubbub.loadtest.swarm.frames import BINARY, CLOSE, PING, PONG, head_size, masked
-from hubbub.loadtest.swarm.reactor import Reactor
-from hubbub.loadtest.swarm.tally import Tally
-
-ROOM, ANN = 7, 1
-ANSWER = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-)
-
-
-class Hall:
-    """One client, its reactor, and the test at the other end."""
-
-    def __init__(self, size: int = 100) -> None:
-        self.size = size
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.ends: list[str] = []
-        self.left: list[tuple[int, int]] = []
-        self.tally = Tally(1)
-        self.reactor = Reactor(
-            self.listener.getsockname(),
-            "hall.example",
-            lambda room: f"/rooms/load.{room}",
-            size,
-            self.tally,
-            lambda client, why: self.ends.append(why),
-            lambda client: self.left.append((client.sender, client.number)),
-        )
-        self.client = Client(Seat(5, ROOM))
-        self.peer = self.listener
-        self.closed = False
-
-    def spin(self, condition: Callable[[], object]) -> None:
-        """Run the reactor until something is so."""
-        end = monotonic() + 5
-        while not condition():
-            assert monotonic() < end
-            self.reactor.wait(0.01)
-
-    def connect(self) -> bytes:
-        """Have the client connect; return its request."""
-        self.reactor.connect(self.client)
-        self.peer, _ = self.listener.accept()
-        self.peer.settimeout(5)
-        self.spin(lambda: self.client.state == State.UPGRADING)
-        return self.peer.recv(65536)
-
-    def join(self) -> None:
-        self.connect()
-        self.peer.sendall(ANSWER)
-        self.spin(lambda: self.client.state == State.JOINED)
-
-    def say(self, number: int, sender: int = ANN, room: int = ROOM) -> bytes:
-        """Return the frame of a message."""
-        now = monotonic_ns()
-        return served(encode(room, sender, number, now, now, 0, self.size))
-
-    def hears(self, *parts: bytes) -> None:
-        """Let it hear these, each in a read of its own, and a last good message."""
-        last = self.say(1, sender=99)
-        for part in (*parts, last):
-            self.peer.sendall(part)
-            if part is not last:
-                self.reactor.wait(0.01)
-        self.spin(lambda: 99 in self.client.last)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.reactor.close([self.client])
-            self.peer.close()
-            self.listener.close()
-
-    def counts(self) -> dict[str, int]:
-        return {kind: n for kind, n in self.tally.ledger.counts.items() if n}
-
-
-def served(payload: bytes, opcode: int = BINARY) -> bytes:
-    data = masked(opcode, payload)
-    head = head_size(len(payload))
-    return bytes((data[0], data[1] & 0x7F)) + data[2:head] + payload
-
-
-def frames_of(data: bytes) -> list[tuple[int, bytes]]:
-    """Read a client's frames: the mask is there, and zero."""
-    found = []
-    while data:
-        size, body = data[1] & 0x7F, 2
-        assert data[1] & 0x80
-        if size == 126:
-            size, body = int.from_bytes(data[2:4], "big"), 4
-        assert data[body : body + 4] == bytes(4)
-        body += 4
-        found.append((data[0] & 15, data[body : body + size]))
-        data = data[body + size :]
-    return found
-
-
-@pytest.fixture
-def size() -> int:
-    return 100
-
-
-@pytest.fixture
-def hall(size: int) -> Iterator[Hall]:
-    made = Hall(size)
-    yield made
-    made.close()
-
+from hubbub.loadtest.swarm.client import State
+from hubbub.loadtest.swarm.frames import BINARY, CLOSE, PING, PONG
+from tests.loadtest.swarm.hall import ANN, ANSWER, ROOM, Hall, end, frames_of, served
 
 # Connecting
 
@@ -202,113 +92,7 @@ def test_no_file_is_left_for_a_socket(hall: Hall) -> None:
     assert hall.client.state == State.AWAY
 
 
-# Hearing
-
-
-def test_messages_are_counted_with_their_latencies(hall: Hall) -> None:
-    hall.join()
-    hall.hears(b"".join(hall.say(number) for number in range(1, 11)))
-    assert hall.tally.received == 11
-    assert hall.tally.latency.total == 11
-    assert hall.tally.latency.percentile(1.0) < 5_000
-    assert hall.counts() == {}
-    assert hall.client.last == {ANN: 10, 99: 1}
-
-
-@pytest.mark.parametrize("step", [1, 3, 50, 103, 104, 105, 207])
-def test_messages_are_heard_however_reads_divide_them(hall: Hall, step: int) -> None:
-    hall.join()
-    data = b"".join(hall.say(number) for number in range(1, 9))
-    hall.hears(*(data[at : at + step] for at in range(0, len(data), step)))
-    assert hall.client.last[ANN] == 8
-    assert (hall.tally.received, hall.counts()) == (9, {})
-
-
-@pytest.mark.parametrize("size", [SMALLEST, 125, 126, 65535, 65536, 70_000])
-def test_messages_of_any_size_are_heard(hall: Hall) -> None:
-    hall.join()
-    hall.hears(hall.say(1) + hall.say(2), hall.say(3))
-    assert hall.client.last[ANN] == 3
-    assert (hall.tally.received, hall.counts()) == (4, {})
-
-
-def test_ping_between_messages_is_answered(hall: Hall) -> None:
-    hall.join()
-    hall.hears(hall.say(1) + served(b"still there?", PING) + hall.say(2))
-    assert frames_of(hall.peer.recv(1000)) == [(PONG, b"still there?")]
-    assert hall.client.last[ANN] == 2
-
-
-@pytest.mark.parametrize("slowly", [False, True])
-@pytest.mark.parametrize(
-    ("numbers", "found"),
-    [
-        ((1, 2, 4), {"lost": 1}),
-        ((1, 2, 2), {"duplicated": 1}),
-        ((1, 3, 2), {"reordered": 1}),
-    ],
-)
-def test_sequences_are_checked_on_either_way(
-    hall: Hall, numbers: tuple[int, ...], found: dict[str, int], slowly: bool
-) -> None:
-    hall.join()
-    data = b"".join(hall.say(number) for number in numbers)
-    hall.hears(data + served(b"", PING) if slowly else data)
-    assert hall.counts() == found
-    assert hall.tally.received == len(numbers) + 1
-
-
-def test_strays_and_echoes_are_misrouted(hall: Hall) -> None:
-    hall.join()
-    hall.hears(hall.say(1, room=8) + hall.say(1, sender=5))
-    assert hall.counts() == {"misrouted": 2}
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        served(b"hello"),
-        served(b"\0" * 100),
-        served(encode(ROOM, ANN, 1, 0, 0, 0, 101)),
-        served(b"text", opcode=1),
-    ],
-)
-def test_what_is_none_of_ours_is_corrupted_and_not_received(
-    hall: Hall, frame: bytes
-) -> None:
-    hall.join()
-    hall.hears(frame)
-    assert hall.counts() == {"corrupted": 1}
-    assert hall.tally.received == 1
-
-
-def test_damaged_message_out_of_line_is_corrupted_and_not_received(hall: Hall) -> None:
-    hall.join()
-    frame = bytearray(hall.say(1))
-    frame[2 + 4] ^= 1  # Its room.
-    hall.hears(bytes(frame))
-    assert hall.counts() == {"corrupted": 1}
-    assert hall.tally.received == 1
-
-
-def test_one_of_64_messages_in_line_is_looked_into(hall: Hall) -> None:
-    hall.join()
-    for number in range(1, 129):
-        hall.peer.sendall(hall.say(number)[:-1] + b"\0")
-        hall.spin(lambda number=number: hall.tally.received == number)
-    # The first one, which is always looked into, and those that fill up 64.
-    assert hall.counts() == {"corrupted": 3}
-    assert [one.number for one in hall.tally.ledger.first] == [1, 64, 128]
-
-
 # Ending
-
-
-def end(peer: socket.socket, reset: bool) -> None:
-    if reset:
-        linger = struct.pack("ii", 1, 0)
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    peer.close()
 
 
 @pytest.mark.parametrize(
