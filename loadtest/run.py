@@ -109,7 +109,7 @@ class Run:
         self._phase_start, self._phase_end = 0.0, plan.ramp
         self._status: dict[str, Any] | None = None
         self._early = False
-        self._lost_processes = 0
+        self._errors: dict[str, int] = {}
         self._duration = 0.0
 
     @property
@@ -135,6 +135,14 @@ class Run:
     def note(self, text: str) -> None:
         """Write a sentence into the results: what this scenario is to find out."""
         self._notes.append(text)
+
+    def forgiven(self) -> int:
+        """Return how many connections have ended as was to be expected."""
+        return sum(self._gauge.by_kind("forgiven").values())
+
+    def blame(self, kind: str, count: int) -> None:
+        """Count errors that no client can see by itself."""
+        self._errors[kind] = self._errors.get(kind, 0) + count
 
     async def status(self) -> dict[str, Any] | None:
         """Return the cluster's status; None where it cannot be asked."""
@@ -217,7 +225,8 @@ class Run:
             await self._tell({"do": "settle", "senders": senders, "until": until})
             await self._canaries.settle(senders, until)
             for swarm in self._swarms:
-                self._lost_processes += await swarm.wait_for("final") is None
+                if await swarm.wait_for("final") is None:
+                    self.blame("generator_died", 1)
             self._gauge.hear(len(self._swarms), self._canaries.figures())
 
     def _in_phase(self, name: str, seconds: float) -> AbstractContextManager[None]:
@@ -321,7 +330,7 @@ class Run:
             reordered=counts.get("reordered", 0),
             misrouted=counts.get("misrouted", 0),
             corrupted=counts.get("corrupted", 0),
-            errors=gauge.by_kind("errors") | self._own_errors(),
+            errors=gauge.by_kind("errors") | self._errors,
             latency_ms=results.Percentiles(**gauge.latency.summary())
             if gauge.latency.total
             else results.Percentiles(),
@@ -359,10 +368,6 @@ class Run:
             series=gauge.points,
             histogram=self._histogram(),
         )
-
-    def _own_errors(self) -> dict[str, int]:
-        died = self._lost_processes
-        return {"generator_died": died} if died else {}
 
     def _histogram(self) -> results.Histogram | None:
         latency = self._gauge.latency

@@ -41,7 +41,7 @@ class Kill(Scenario):
 
     def __init__(self) -> None:
         self._kills: deque[tuple[float, int]] = deque()
-        self._killed = 0
+        self._killed = self._served = 0
         self._took: list[float] = []
 
     async def act(self, stage: Stage) -> None:
@@ -59,6 +59,7 @@ class Kill(Scenario):
             if victim is None:
                 continue
             self._killed += 1
+            self._served += victim.connections
             self._kills.append((since, victim.slot))
             stage.mark(f"worker {victim.slot} killed", since)
             if victim.connections:
@@ -76,6 +77,9 @@ class Kill(Scenario):
 
     async def sum_up(self, stage: Stage) -> None:
         """Note how many workers died, and how long their clients were away."""
+        more = stage.forgiven() - self._served
+        if more > 0:
+            stage.blame("lost_by_survivors", more)
         workers = f"{self._killed} worker" + ("s were" if self._killed != 1 else " was")
         stage.note(f"{workers} killed")
         if self._took:

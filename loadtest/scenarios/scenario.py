@@ -40,6 +40,12 @@ class Stage(Protocol):
     def note(self, text: str) -> None:
         """Write a sentence into the results: what this scenario is to find out."""
 
+    def forgiven(self) -> int:
+        """Return how many connections have ended as was to be expected."""
+
+    def blame(self, kind: str, count: int) -> None:
+        """Count errors that no client can see by itself."""
+
     async def status(self) -> dict[str, Any] | None:
         """Return the cluster's status; None where it cannot be asked."""
 

@@ -65,6 +65,8 @@ class MadeUpStage:
         marks: what was marked.
         drops: how often all were dropped.
         says: the status of its server.
+        ended: connections that have ended as was to be expected.
+        errors: what was blamed on the server.
         missing: how many do not come back, by drop, counted from 1.
     """
 
@@ -77,6 +79,8 @@ class MadeUpStage:
         self.notes: list[str] = []
         self.marks: list[str] = []
         self.drops = 0
+        self.ended = 0
+        self.errors: dict[str, int] = {}
         self.says: dict[str, Any] | None = None
         self.missing: dict[int, int] = {}
         self._start = trio.current_time()
@@ -96,6 +100,12 @@ class MadeUpStage:
 
     def total(self, name: str) -> int:
         return {"connected": self.plan.clients - self.missing.get(self.drops, 0)}[name]
+
+    def forgiven(self) -> int:
+        return self.ended
+
+    def blame(self, kind: str, count: int) -> None:
+        self.errors[kind] = count
 
     async def status(self) -> dict[str, Any] | None:
         return self.says

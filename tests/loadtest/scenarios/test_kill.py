@@ -4,7 +4,13 @@ from hubbub.loadtest.results import Results
 from hubbub.loadtest.scenarios.kill import Kill
 from hubbub.people.problem import Refused
 from tests.e2e.conftest import Cluster
-from tests.loadtest.scenarios.conftest import Play, assert_kept, marks
+from tests.loadtest.scenarios.conftest import (
+    MadeUpStage,
+    Play,
+    assert_kept,
+    marks,
+    plan_of,
+)
 
 
 def restarts(found: Results) -> int:
@@ -40,6 +46,17 @@ def test_slots_that_have_died_often_are_spared_for_a_while() -> None:
     kill._kills.append((3.0, 5))
     assert kill._spared(4.0) == {7}
     assert kill._spared(31.5) == set()
+
+
+async def test_more_ends_than_the_dead_served_are_held_against_survivors() -> None:
+    stage = MadeUpStage(plan_of("kill"))
+    kill = Kill()
+    kill._killed, kill._served, stage.ended = 1, 50, 50
+    await kill.sum_up(stage)
+    assert stage.errors == {}
+    stage.ended = 53
+    await kill.sum_up(stage)
+    assert stage.errors == {"lost_by_survivors": 3}
 
 
 @pytest.mark.slow
