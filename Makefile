@@ -45,7 +45,7 @@ faults: $(VENV)/developed
 	$(BIN)/pytest tests/faults -m fault $(ARGS)
 
 # Switches off one protection at a time, in a copy, and wants a test to turn red for
-# each: some 15 minutes (docs/mutations.md); make mutations ARGS="--only outbox".
+# each: some 16 minutes (docs/mutations.md); make mutations ARGS="--only outbox".
 mutations: $(VENV)/developed
 	@$(BIN)/python -m tests.faults.mutations $(ARGS)
 
