@@ -54,6 +54,7 @@ class Canary:
         socket: its connection, None while it has none.
         number: of the last message it sent in this life.
         sent: when that was, ns.
+        spoke: when the first one was, ns.
     """
 
     def __init__(self, seat: Seat) -> None:
@@ -64,6 +65,7 @@ class Canary:
         self.socket: trio_websocket.WebSocketConnection | None = None
         self.number = 0
         self.sent = 0
+        self.spoke = 0
         self._life = 0
 
     @property
@@ -142,8 +144,8 @@ class Canaries:
                 self._pacers.append(pacer)
                 self._nursery.start_soon(self._talk, canary, pacer)
 
-    async def totals(self) -> dict[int, tuple[int, int, int]]:
-        """Return what is certain to have been sent, (room, number, when) by sender."""
+    async def totals(self) -> dict[int, tuple[int, int, int, int]]:
+        """Return what is certain to have been sent, verify.Sender by name."""
         certain = {}
         for canary in self.canaries:
             sender, ping = canary.sender, canary.socket
@@ -157,11 +159,11 @@ class Canaries:
             except trio.TooSlowError:
                 self.tally.error("ping_unanswered")
                 continue
-            certain[sender] = (canary.room, canary.number, canary.sent)
+            certain[sender] = canary.room, canary.number, canary.sent, canary.spoke
         return certain
 
     async def settle(
-        self, senders: Mapping[int, tuple[int, int, int]], until: int
+        self, senders: Mapping[int, tuple[int, int, int, int]], until: int
     ) -> None:
         """Wait until nobody misses anything any more; note what is missing then.
 
@@ -314,6 +316,7 @@ class Canaries:
         before, now = canary.sent, monotonic_ns()
         canary.number += 1
         canary.sent = now
+        canary.spoke = now if canary.number == 1 else canary.spoke
         size, room, sender = self._orders.size, canary.room, canary.sender
         payload = message.encode(room, sender, canary.number, now, now, before, size)
         self.tally.sent += 1

@@ -289,6 +289,8 @@ class Sender(NamedTuple):
     """Of its last message."""
     sent: int
     """When that was, ns."""
+    began: int
+    """When its first message was, ns."""
 
 
 def missing_at_end(
@@ -314,5 +316,6 @@ def missing_at_end(
             if heard < sender.number:
                 missing[name] = sender.number - heard
         elif sender.number and sender.sent > joined:
-            missing[name] = 1  # At least; who never heard it cannot know more.
+            # Who joined in the midst of it knows of the last one only.
+            missing[name] = sender.number if sender.began > joined else 1
     return missing

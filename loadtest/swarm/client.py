@@ -57,6 +57,7 @@ class Client:
         out: bytes that the kernel has not taken yet.
         number: of the last message it sent in this life.
         sent: when that was, ns.
+        spoke: when the first one was, ns.
         life: how often it has had to begin anew.
         asked: whether it waits for a pong.
         asleep: whether it has stopped reading.
@@ -75,6 +76,7 @@ class Client:
         "seat",
         "sent",
         "sock",
+        "spoke",
         "state",
         "tail",
     )
@@ -91,6 +93,7 @@ class Client:
         self.out = b""
         self.number = 0
         self.sent = 0
+        self.spoke = 0
         self.life = 0
         self.asked = False
         self.asleep = False
@@ -104,6 +107,11 @@ class Client:
     def sender(self) -> int:
         """Its name as a sender in this life."""
         return sender_of(self.seat.name, self.life)
+
+    @property
+    def said(self) -> tuple[int, int, int, int]:
+        """What it has said in this life: verify.Sender."""
+        return self.room, self.number, self.sent, self.spoke
 
     def renew(self) -> None:
         """Begin a new life: what the last one sent may not have arrived."""

@@ -159,6 +159,8 @@ class Reactor:
             return
         now = monotonic_ns()
         client.number += 1
+        if client.number == 1:
+            client.spoke = now
         room, before = client.room, client.sent
         payload = message.encode(
             room, client.sender, client.number, due, now, before, self._size

@@ -85,7 +85,7 @@ class Swarm:
         """Latencies and lags that the run has heard of."""
         self._stopping = False
         self._leaving: dict[Client, None] = {}
-        self._departed: dict[int, tuple[int, int, int]] = {}
+        self._departed: dict[int, tuple[int, int, int, int]] = {}
         """What is certain to have been sent by senders who have left."""
         self._departures: list[tuple[int, int, int, Client]] = []
         """Who leaves when, while the load is held: (ns, name, its join, client)."""
@@ -158,7 +158,7 @@ class Swarm:
         """A client's goodbye was answered: what it has said was taken, to the last."""
         del self._leaving[client]
         if client.number:
-            self._departed[client.sender] = (client.room, client.number, client.sent)
+            self._departed[client.sender] = client.said
             if len(self._departed) > _MOST_DEPARTED:
                 del self._departed[next(iter(self._departed))]
         self._return(client, monotonic_ns())
@@ -234,8 +234,8 @@ class Swarm:
         for turn, client in enumerate(self.clients):
             heappush(self._due, (start + round(turn * pause), client.seat.name, client))
 
-    async def _totals(self) -> dict[int, tuple[int, int, int]]:
-        """Return what is certain to have been sent, (room, number, when) by sender.
+    async def _totals(self) -> dict[int, tuple[int, int, int, int]]:
+        """Return what is certain to have been sent, verify.Sender by name.
 
         That is what senders who have left had said before they did, and what senders
         who have got a pong had said before they asked for it. A connection that breaks
@@ -254,7 +254,7 @@ class Swarm:
             if client.asked:
                 self.tally.error("ping_unanswered")
             elif client.number and client.state == State.JOINED:
-                certain[client.sender] = (client.room, client.number, client.sent)
+                certain[client.sender] = client.said
         return certain
 
     async def _settle(self, order: wire.Message) -> None:

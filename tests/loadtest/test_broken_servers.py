@@ -181,6 +181,17 @@ def test_last_message_that_never_comes_is_missed(
     assert named(found) <= done
 
 
+def test_server_that_relays_nothing_loses_every_message(
+    broken: Callable[..., Broken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubbub.loadtest.run._DRAIN_PATIENCE", 0.3)
+    server = broken("drop", "--every", "1")
+    found = load(server, rate=5.0, canaries=4)
+    done = server.end()
+    assert found.received == 0
+    assert found.lost == found.expected == total(done)["lost"]
+
+
 def test_join_that_is_in_force_too_late_is_noticed(
     broken: Callable[..., Broken], monkeypatch: pytest.MonkeyPatch
 ) -> None:

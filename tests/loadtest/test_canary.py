@@ -326,7 +326,7 @@ async def test_canary_that_speaks_says_messages_of_its_own_and_is_sure_of_them()
     assert heads[1] is not None
     assert heads[0].before == 0
     assert heads[1].before == heads[0].sent
-    assert totals == {50: (7, 2, heads[1].sent)}
+    assert totals == {50: (7, 2, heads[1].sent, heads[0].sent)}
     assert one.tally.sent == 2
     assert MOST_SAID == 1.0
 
@@ -375,11 +375,13 @@ async def test_what_is_missing_at_the_end_is_waited_for_and_then_lost() -> None:
         await until(lambda: only.last == {ANN: 1})
         async with trio.open_nursery() as nursery:
             end = monotonic_ns() + 5 * SECOND
-            nursery.start_soon(canaries.settle, {ANN: (7, 2, 1), 3: (8, 9, 1)}, end)
+            nursery.start_soon(
+                canaries.settle, {ANN: (7, 2, 1, 1), 3: (8, 9, 1, 1)}, end
+            )
             go.set()
         assert counts(canaries) == {}
         end = monotonic_ns() + SECOND // 20
-        await canaries.settle({ANN: (7, 5, 1), 50: (7, 9, 1)}, end)
+        await canaries.settle({ANN: (7, 5, 1, 1), 50: (7, 9, 1, 1)}, end)
         assert counts(canaries) == {"lost": 3}
         (one,) = canaries.tally.ledger.first
         assert one[:4] == ("lost", 7, ANN, 3)

@@ -273,15 +273,19 @@ def test_counts_stay_whole_when_members_come_and_go_at_random() -> None:
 
 def test_member_misses_at_the_end_what_senders_are_certain_to_have_sent() -> None:
     senders = {
-        ANN: Sender(ROOM, 10, 2_000),
-        BEN: Sender(ROOM, 4, 2_000),
-        3: Sender(ROOM, 1, 1_001),
-        4: Sender(ROOM, 8, 1_000),
-        5: Sender(ROOM, 8, 9_000),
-        6: Sender(ROOM, 0, 0),
+        ANN: Sender(ROOM, 10, 2_000, 1),
+        BEN: Sender(ROOM, 4, 2_000, 1),
+        3: Sender(ROOM, 1, 1_001, 1_001),
+        4: Sender(ROOM, 8, 1_000, 1),
+        5: Sender(ROOM, 8, 9_000, 1),
+        6: Sender(ROOM, 0, 0, 0),
+        # It cannot know how many of these were said after it had joined.
+        7: Sender(ROOM, 8, 9_000, 1_000),
+        8: Sender(ROOM, 8, 9_000, 1_001),
     }
     last = {ANN: 7, BEN: 4}
-    assert missing_at_end(JOINED, last, senders, own=5) == {ANN: 3, 3: 1}
+    missing = missing_at_end(JOINED, last, senders, own=5)
+    assert missing == {ANN: 3, 3: 1, 7: 1, 8: 8}
 
 
 def test_what_is_missing_at_the_end_is_lost() -> None:
