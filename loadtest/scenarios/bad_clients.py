@@ -14,7 +14,7 @@ _PAUSE: Final = 0.2
 
 
 class BadClients(Scenario):
-    """Rooms of ten beside garbage, half handshakes, oversized frames and floods.
+    """Rooms of ten, beside garbage, half handshakes and floods.
 
     The rooms are a healthy crowd: its latency is what counts, and that nobody of it
     loses a message or the connection. What the server answers to each misdeed is
@@ -26,7 +26,9 @@ class BadClients(Scenario):
     rooms: ClassVar[int] = 50
 
     def __init__(self) -> None:
-        self._answers: dict[str, dict[str, int]] = {}
+        self._answers: dict[str, dict[str, int]] = {
+            kind: {} for kind in misdeeds.MISDEEDS
+        }
 
     async def act(self, stage: Stage) -> None:
         """Misbehave from the first moment to the last."""
@@ -37,7 +39,7 @@ class BadClients(Scenario):
                 nursery.start_soon(self._misbehave, stage, kind, chance)
 
     async def _misbehave(self, stage: Stage, kind: str, chance: random.Random) -> None:
-        answers = self._answers.setdefault(kind, {})
+        answers = self._answers[kind]
         path = f"/rooms/bad-clients-{os.getpid()}"
         server, misdeed = stage.server, misdeeds.MISDEEDS[kind]
         await trio.sleep(chance.uniform(0, _PAUSE))  # Not all at the same moment.

@@ -12,7 +12,7 @@ _LONGEST: Final = 3.0
 
 
 class Churn(Scenario):
-    """Rooms of ten whose members leave all the time and come back, mostly elsewhere.
+    """Rooms of ten; everybody keeps leaving for another one.
 
     A stay takes three seconds on average, less in a short run, so that everybody moves
     several times. Who leaves says goodbye and waits for the answer: all that it has

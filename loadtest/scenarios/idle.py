@@ -6,7 +6,7 @@ from hubbub.loadtest.scenarios.scenario import Scenario, Stage
 
 
 class Idle(Scenario):
-    """Rooms of ten in which nobody says a word; what a connection costs.
+    """Rooms of ten in which nobody says a word; what they cost.
 
     The figure is the private memory of the server's workers, with the clients less
     before them, for each of its connections. What a worker needs for its first few

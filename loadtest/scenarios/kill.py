@@ -17,11 +17,11 @@ _WINDOW: Final = 31.0
 
 
 class Kill(Scenario):
-    """Workers are killed with SIGKILL, one at random every three seconds.
+    """Rooms of ten; a worker is killed at random every few seconds.
 
-    Their clients lose their connections and return within a second; what they said
-    last may be lost with the worker. Members of other workers must not miss anything
-    else, nor lose their connections.
+    With SIGKILL, the next one when everybody has been back for three seconds. Its
+    clients return within a second; what they said last may be lost with the worker.
+    Members of other workers must not miss anything else, nor lose their connections.
     """
 
     name: ClassVar[str] = "kill"

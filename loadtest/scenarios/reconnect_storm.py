@@ -8,7 +8,7 @@ _STORMS: Final = 2
 
 
 class ReconnectStorm(Scenario):
-    """All clients lose their connections at the same moment and return at once.
+    """All connections drop at the same moment, and everybody returns.
 
     Twice in a run, as when a proxy or a network in between fails. Nobody says goodbye
     (half of the connections end with RST), and nobody waits a moment before it

@@ -7,11 +7,12 @@ from hubbub.loadtest.scenarios.scenario import Scenario, Stage
 
 
 class Restart(Scenario):
-    """A rolling restart after a quarter of the time: each worker is replaced.
+    """Rooms of ten; every worker is replaced, one after the other.
 
-    The workers say goodbye to their clients (1001 or 1012), who return within a second.
-    Nobody may lose a connection in another way, and members of workers whose turn it
-    is not must not miss anything.
+    After a quarter of the time a rolling restart begins. The workers say goodbye to
+    their clients (1001 or 1012), who return within a second. Nobody may lose a
+    connection in another way, and members of workers whose turn it is not must not miss
+    anything.
     """
 
     name: ClassVar[str] = "restart"

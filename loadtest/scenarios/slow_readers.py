@@ -12,7 +12,7 @@ _EVERY: Final = 10
 
 
 class SlowReaders(Scenario):
-    """One room that a member speaks to; a tenth of the others stop reading.
+    """One room that a member speaks to; a tenth stops reading.
 
     After a third of the time, and for good. A server has to end their connections
     before what it keeps for them costs it, and everybody else, too much: it is the
