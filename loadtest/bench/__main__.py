@@ -14,6 +14,7 @@ from pathlib import Path
 from hubbub.loadtest.bench import machine, table
 from hubbub.loadtest.bench.figures import (
     connects,
+    generator,
     idle,
     mesh,
     pingpong,
@@ -35,6 +36,7 @@ FIGURES: dict[str, Callable[[Options], list[Row]]] = {
     "idle": idle.measure,
     "connects": connects.measure,
     "mesh": mesh.measure,
+    "generator": generator.measure,
 }
 """What `--only` knows, in the order of the table."""
 _INSTALLED = Path(".bench/peers")

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 ROWS = [
     *("room", "saturated", "rooms", "pingpong", "idle", "idle.one", "idle.each"),
     *("connects", "connects.close", "mesh", "mesh.rooms"),
+    *("generator", "generator.joined"),
 ]
 
 
