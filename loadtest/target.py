@@ -1,9 +1,11 @@
 """The server under load: a cluster of our own, or one that somebody else runs."""
 
+import ctypes
 import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hubbub.escape import quoted
 from hubbub.people.place import Place, parse_place
@@ -22,6 +24,9 @@ from hubbub.people.problem import Problem, Refused
 _START = 20.0
 _END = 40.0
 _PATIENCE = 5.0
+_LIBC: Final = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG: Final = 1
+"""linux/prctl.h."""
 
 
 class NotOurs(Refused):
@@ -91,7 +96,7 @@ def own_cluster(workers: int, cpu: int | None) -> Iterator[Target]:
                 cwd=folder,
                 env=kept | {"XDG_STATE_HOME": str(folder)},
                 start_new_session=True,  # Ctrl-C is for us; we end it.
-                preexec_fn=None if cpu is None else lambda: _pin(cpu),
+                preexec_fn=lambda: _be_born(cpu),
             )
         try:
             yield _wait_ready(process, run_dir, log)
@@ -106,8 +111,12 @@ def own_cluster(workers: int, cpu: int | None) -> Iterator[Target]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pin(cpu: int) -> None:
-    os.sched_setaffinity(0, {cpu})
+def _be_born(cpu: int | None) -> None:
+    """Prepare the process of a cluster, before it becomes that."""
+    # If we are killed, it ends in good order, too (prctl(2)).
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
 
 
 def _wait_ready(process: subprocess.Popen[bytes], run_dir: Path, log: Path) -> Target:

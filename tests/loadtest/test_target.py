@@ -239,6 +239,25 @@ def test_cluster_is_ended_when_the_load_fails() -> None:
         socket.create_connection(("127.0.0.1", port))
 
 
+@pytest.mark.slow
+def test_cluster_ends_when_the_load_is_killed() -> None:
+    script = (
+        "import time\n"
+        "from hubbub.loadtest.target import own_cluster\n"
+        "with own_cluster(1, None) as server:\n"
+        "    print(server.status()['cluster']['pid'], flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
+        assert load.stdout is not None
+        supervisor = psutil.Process(int(load.stdout.readline()))
+        everybody = [supervisor, *supervisor.children(recursive=True)]
+        load.kill()
+    _, alive = psutil.wait_procs(everybody, 20)
+    assert not alive
+
+
 def test_cluster_that_does_not_start_says_why() -> None:
     with (
         pytest.raises(Refused, match=r"^a cluster of our own did not start: .+"),
