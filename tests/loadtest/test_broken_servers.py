@@ -203,6 +203,18 @@ def test_join_that_is_in_force_too_late_is_noticed(
     assert {mark[:4] for mark in named(found)} <= {mark[:4] for mark in done}
 
 
+def test_last_word_of_who_has_left_is_missed(
+    broken: Callable[..., Broken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubbub.loadtest.run._DRAIN_PATIENCE", 0.5)
+    server = broken("last")
+    found = load(server, Moving(), clients=10, rooms=2, rate=20.0, duration=2.0)
+    server.end()
+    assert counts(found).keys() == {"lost"}
+    # Who is there in the end is one sender each: the others have left before.
+    assert len({one.sender for one in found.violations}) > found.clients
+
+
 def test_content_that_was_changed_is_noticed_by_mass_clients_in_samples(
     broken: Callable[..., Broken],
 ) -> None:
